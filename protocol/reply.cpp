@@ -1,0 +1,216 @@
+#include "protocol/reply.hpp"
+
+#include <limits>
+
+namespace mongocached::protocol {
+namespace {
+
+void append_bytes(byte_buffer& out, byte_view bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+std::int32_t code_in(bson_view document) noexcept {
+  const auto element = document.find("code");
+  const auto code = element ? element->integer() : std::nullopt;
+  if (!code || *code < std::numeric_limits<std::int32_t>::min() || *code > std::numeric_limits<std::int32_t>::max()) {
+    return 0;
+  }
+  return static_cast<std::int32_t>(*code);
+}
+
+void note_write_code(std::int32_t code, reply_view& out) noexcept {
+  if (out.write_code == 0 || (is_state_change(code) && !is_state_change(out.write_code))) out.write_code = code;
+}
+
+void view_write_errors(bson_view errors, reply_view& out) noexcept {
+  out.has_write_errors = true;
+  bson_element error;
+  for (bson_cursor cursor(errors); cursor.next(error);) {
+    if (const auto document = error.document()) note_write_code(code_in(*document), out);
+  }
+}
+
+void view_cluster_time(bson_view document, reply_view& out) noexcept {
+  out.cluster_time = document.bytes();
+  if (const auto time = document.find("clusterTime")) out.cluster_time_value = time->timestamp().value_or(0);
+  const auto signature = document.find("signature");
+  const auto signed_by = signature ? signature->document() : std::nullopt;
+  if (!signed_by) return;
+  if (const auto key = signed_by->find("keyId")) out.cluster_time_key = key->integer().value_or(0);
+}
+
+// False if an element is malformed. first_batch is set where the fields are exactly {firstBatch, id, ns}, in this
+// order.
+bool view_cursor(bson_view document, reply_view& out) noexcept {
+  out.has_cursor = true;
+  std::optional<bson_view> batch;
+  int position = 0;
+  bool as_expected = true;
+  bson_element element;
+  bson_cursor cursor(document);
+  for (; cursor.next(element); ++position) {
+    if (element.name == "firstBatch") {
+      as_expected = as_expected && position == 0 && element.is(bson_type::array);
+      batch = element.document();
+    } else if (element.name == "id") {
+      as_expected = as_expected && position == 1 && element.is(bson_type::int64);
+      out.cursor_id = element.integer().value_or(0);
+    } else if (element.name == "ns") {
+      as_expected = as_expected && position == 2 && element.is(bson_type::string);
+      out.cursor_ns = element.text().value_or(std::string_view{});
+    } else {
+      as_expected = false;
+    }
+  }
+  if (cursor.failed()) return false;
+  if (as_expected && position == 3) out.first_batch = batch;
+  return true;
+}
+
+// Collects reply_view::tail.
+class tail_recorder {
+ public:
+  explicit tail_recorder(reply_view& out) noexcept : out_(out) {}
+
+  void add(const bson_element& element) noexcept {
+    const auto letter = letter_of(element);
+    if (position_++ == 0) {
+      usable_ = element.name == "cursor";
+    } else if (letter == 0 || count_ == 3 ||
+               std::string_view(out_.tail, count_).find(letter) != std::string_view::npos) {
+      usable_ = false;
+    } else if (usable_) {
+      out_.tail[count_++] = letter;
+    }
+    if (!usable_) clear();
+  }
+
+ private:
+  static char letter_of(const bson_element& element) noexcept {
+    if (element.name == "ok") return 'o';
+    if (element.name == "$clusterTime") return 'c';
+    if (element.name == "operationTime") return 't';
+    return 0;
+  }
+
+  void clear() noexcept {
+    for (auto& letter : out_.tail) letter = 0;
+    count_ = 0;
+  }
+
+  reply_view& out_;
+  std::size_t position_ = 0;
+  std::size_t count_ = 0;
+  bool usable_ = false;
+};
+
+bool view_field(const bson_element& element, reply_view& out) noexcept {
+  const auto name = element.name;
+  if (name == "ok") {
+    out.ok = element.truthy().value_or(false);
+  } else if (name == "cursor") {
+    if (const auto document = element.document()) return view_cursor(*document, out);
+  } else if (name == "operationTime") {
+    out.operation_time = element.timestamp().value_or(0);
+  } else if (name == "$clusterTime") {
+    if (const auto document = element.document()) view_cluster_time(*document, out);
+  } else if (name == "writeErrors") {
+    if (const auto document = element.document()) view_write_errors(*document, out);
+  } else if (name == "writeConcernError") {
+    if (const auto document = element.document()) note_write_code(code_in(*document), out);
+  } else if (name == "topologyVersion") {
+    out.has_topology_version = true;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::size_t begin_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, std::uint32_t flags) {
+  const auto start = out.size();
+  out.resize(start + header_size + 5);  // zeroed: the section kind is 0
+  auto* at = out.data() + start;
+  write_header(at, {.length = 0, .request_id = request_id, .response_to = response_to, .code = opcode::msg});
+  store_le(at + header_size, flags & ~op_msg_flags::checksum_present);
+  return start;
+}
+
+void end_op_msg(byte_buffer& out, std::size_t start) noexcept {
+  store_le(out.data() + start, static_cast<std::int32_t>(out.size() - start));
+}
+
+void append_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, std::uint32_t flags,
+                   bson_view body) {
+  const auto start = begin_op_msg(out, request_id, response_to, flags);
+  append_bytes(out, body.bytes());
+  end_op_msg(out, start);
+}
+
+void append_error_document(byte_buffer& out, error_code code, std::string_view message,
+                           std::span<const std::string_view> labels) {
+  bson_builder body(out);
+  body.append_double("ok", 0);
+  body.append_string("errmsg", message);
+  body.append_int32("code", static_cast<std::int32_t>(code));
+  body.append_string("codeName", name_of(code));
+  if (labels.empty()) return;
+  auto array = body.open_array("errorLabels");
+  char index[2] = "0";  // there are five labels in all of MongoDB
+  for (const auto label : labels) {
+    array.append_string(index, label);
+    ++index[0];
+  }
+}
+
+void append_error_reply(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, error_code code,
+                        std::string_view message, std::span<const std::string_view> labels) {
+  const auto start = begin_op_msg(out, request_id, response_to);
+  append_error_document(out, code, message, labels);
+  end_op_msg(out, start);
+}
+
+bool view_reply(bson_view body, reply_view& out) noexcept {
+  out = {};
+  tail_recorder tail(out);
+  bson_element element;
+  bson_cursor cursor(body);
+  while (cursor.next(element)) {
+    tail.add(element);
+    if (!view_field(element, out)) return false;
+  }
+  if (cursor.failed()) return false;
+  if (!out.ok) out.code = code_in(body);
+  return true;
+}
+
+void append_without_topology_version(byte_buffer& out, byte_view message) {
+  op_msg msg;
+  if (parse_op_msg(message, msg) != op_msg_error::none) return append_bytes(out, message);
+  const auto start = begin_op_msg(out, load_le<std::int32_t>(message.data() + 4),
+                                  load_le<std::int32_t>(message.data() + 8), msg.flags);
+  const auto body_start = out.size();
+  const auto body = msg.body.bytes();
+  const auto* copied = body.data();
+  bson_element element;
+  for (bson_cursor cursor(msg.body); cursor.next(element);) {
+    if (element.name != "topologyVersion") continue;
+    append_bytes(out, {copied, element.raw.data()});
+    copied = element.raw.data() + element.raw.size();
+  }
+  append_bytes(out, {copied, body.data() + body.size()});
+  store_le(out.data() + body_start, static_cast<std::int32_t>(out.size() - body_start));
+  for (std::size_t i = 0; i < msg.sequence_count; ++i) {
+    const auto& sequence = msg.sequences[i];
+    const auto section = out.size();
+    out.resize(section + 5);
+    out[section] = 1;
+    store_le(out.data() + section + 1,
+             static_cast<std::int32_t>(4 + sequence.name.size() + 1 + sequence.documents.size()));
+    append_bytes(out, as_bytes(sequence.name));
+    out.push_back(0);
+    append_bytes(out, sequence.documents);
+  }
+  end_op_msg(out, start);
+}
+
+}  // namespace mongocached::protocol

@@ -1,0 +1,88 @@
+// Replies: building ours, and reading what a relayed one says about itself.
+// Wire rule F3: errors are replies {ok: 0, errmsg, code, codeName}, with error labels where a driver retries by them.
+#pragma once
+
+#include <optional>
+
+#include "protocol/bson_builder.hpp"
+#include "protocol/op_msg.hpp"
+
+namespace mongocached::protocol {
+
+// Server error codes that this program sends or reacts to (src/mongo/base/error_codes.yml).
+enum class error_code : std::int32_t {
+  none = 0,
+  internal_error = 1,
+  bad_value = 2,
+  host_unreachable = 6,
+  failed_to_parse = 9,
+  unauthorized = 13,
+  authentication_failed = 18,
+  invalid_options = 72,
+  command_not_found = 59,
+  shutdown_in_progress = 91,
+  failed_to_satisfy_read_preference = 133,
+  primary_stepped_down = 189,
+  exceeded_time_limit = 262,
+  unsupported_op_query_command = 352,
+  reauthentication_required = 391,
+  not_writable_primary = 10107,
+  interrupted_at_shutdown = 11600,
+  interrupted_due_to_repl_state_change = 11602,
+  not_primary_no_secondary_ok = 13435,
+  not_primary_or_secondary = 13436,
+};
+[[nodiscard]] const char* name_of(error_code code) noexcept;
+
+// Appends a whole OP_MSG message around a body document.
+void append_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, std::uint32_t flags,
+                   bson_view body);
+
+// Begins an OP_MSG message at the end of `out`: header (length 0), flags, section kind 0. Returns the message's start;
+// the caller appends the body document and then calls end_op_msg, which writes the length.
+[[nodiscard]] std::size_t begin_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to,
+                                       std::uint32_t flags = 0);
+void end_op_msg(byte_buffer& out, std::size_t start) noexcept;
+
+// Appends the error document {ok: 0, errmsg, code, codeName, errorLabels}; `message` must be UTF-8; at most ten labels.
+void append_error_document(byte_buffer& out, error_code code, std::string_view message,
+                           std::span<const std::string_view> labels = {});
+
+// Appends a whole error reply as OP_MSG. `message` must be UTF-8; at most ten labels.
+void append_error_reply(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, error_code code,
+                        std::string_view message, std::span<const std::string_view> labels = {});
+
+// What a reply body says at its top level. Nested arrays are looked into only for error codes.
+struct reply_view {
+  bool ok = false;
+  std::int32_t code = 0;  // of {ok: 0}
+  // The first state-change code inside writeErrors or writeConcernError, else the first code there.
+  std::int32_t write_code = 0;
+  bool has_write_errors = false;
+  std::uint64_t operation_time = 0;  // 0: none
+  byte_view cluster_time;            // the $clusterTime document's bytes, empty if none
+  std::uint64_t cluster_time_value = 0;
+  std::int64_t cluster_time_key = 0;  // signature.keyId
+  bool has_topology_version = false;
+  bool has_cursor = false;
+  std::int64_t cursor_id = 0;
+  std::string_view cursor_ns;
+  std::optional<bson_view> first_batch;  // of a find reply whose cursor is exactly {firstBatch, id, ns} in this order
+  // Order of the fields behind `cursor` in a find reply as a string of o (ok), c ($clusterTime), t (operationTime);
+  // empty if the reply's top level is anything but cursor first and these behind it, each at most once. Rule S8 needs
+  // it to imitate the reply.
+  char tail[4] = {};
+};
+
+// False if the top level or the `cursor` document is malformed. No allocation; views into `body`.
+[[nodiscard]] bool view_reply(bson_view body, reply_view& out) noexcept;
+
+// Codes that mean "this server is no longer the primary you knew, or is going away" (rule F4; SDAM specification, "not
+// writable primary" and "node is recovering" errors).
+[[nodiscard]] bool is_state_change(std::int32_t code) noexcept;
+
+// Copies the reply message without the top-level field `topologyVersion` (rule F4). Checksum, if there was one, is
+// dropped with its flag. `message` is a whole OP_MSG that parse_op_msg accepted.
+void append_without_topology_version(byte_buffer& out, byte_view message);
+
+}  // namespace mongocached::protocol
