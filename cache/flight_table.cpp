@@ -1,0 +1,136 @@
+#include "cache/flight_table.hpp"
+
+#include <utility>
+
+namespace mongocached::cache {
+namespace {
+
+std::string text_of(key_view key) { return std::string(protocol::as_text(key.bytes)); }
+
+}  // namespace
+
+flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
+                                               cluster_time lower, bool may_join, instant now,
+                                               const flight::waiter& joined) {
+  // The generation first, `pending` second: see namespace_state.hpp.
+  const auto generation = ns.generation(kind);
+  if (ns.pending(kind) || ns.held(kind, now)) return {begun::blocked, nullptr};
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  auto& at = home.slots[text_of(key)];
+  if (at.pending != 0 || now < at.held_until) return {begun::blocked, nullptr};
+  if (at.active && at.active->generation_ == generation) {
+    auto& other = *at.active;
+    if (!may_join) return {begun::lead, nullptr};
+    const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
+    if (level_suffices && lower <= other.lower_) {
+      other.waiters_.push_back(joined);
+      return {begun::join, nullptr};
+    }
+  }
+  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be stored.
+  if (at.active) at.active->dirty_ = true;
+  at.active = std::make_shared<flight>(ns, kind, key, level, generation);
+  at.active->lower_ = lower;
+  return {begun::lead, at.active};
+}
+
+void flight_table::set_lower(flight& f, cluster_time lower) {
+  const std::scoped_lock lock(shard_of(f.hash_).mutex);
+  f.lower_ = lower;
+}
+
+bool flight_table::is_clean(const flight& f, const slot* at) {
+  return at != nullptr && at->active.get() == &f && !f.dirty_ && at->pending == 0 &&
+         f.ns_.generation(f.kind_) == f.generation_ && !f.ns_.pending(f.kind_);
+}
+
+bool flight_table::clean(flight& f) const {
+  auto& home = shard_of(f.hash_);
+  const std::scoped_lock lock(home.mutex);
+  const auto found = home.slots.find(text_of(f.key()));
+  return is_clean(f, found == home.slots.end() ? nullptr : &found->second);
+}
+
+bool flight_table::finish(flight& f, entry_ref fresh, bool keep) { return settle(f, std::move(fresh), keep); }
+
+bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
+  std::vector<flight::waiter> waiters;
+  bool was_clean = false;
+  {
+    auto& home = shard_of(f.hash_);
+    const std::scoped_lock lock(home.mutex);
+    if (std::exchange(f.done_, true)) return false;
+    waiters.swap(f.waiters_);
+    const auto found = home.slots.find(text_of(f.key()));
+    if (found != home.slots.end()) {
+      was_clean = is_clean(f, &found->second);
+      if (was_clean && store && fresh) local_.insert(fresh);
+      if (found->second.active.get() == &f) found->second.active.reset();
+      if (found->second.idle()) home.slots.erase(found);
+    }
+  }
+  for (auto& waiter : waiters) waiter(fresh);
+  return was_clean;
+}
+
+void flight_table::drop(slot& at, key_view key) {
+  if (at.active) {
+    at.active->dirty_ = true;
+    at.active.reset();
+  }
+  local_.erase(key.bytes, key.hash);
+}
+
+void flight_table::mark(key_view key) {
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  auto& at = home.slots[text_of(key)];
+  ++at.pending;
+  drop(at, key);
+}
+
+void flight_table::invalidate(key_view key, cluster_time fence) {
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  fences_.raise(key.hash, fence);
+  if (const auto found = home.slots.find(text_of(key)); found != home.slots.end()) {
+    drop(found->second, key);
+    if (found->second.idle()) home.slots.erase(found);
+  } else {
+    local_.erase(key.bytes, key.hash);
+  }
+}
+
+void flight_table::unmark(key_view key, instant held_until) {
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  const auto found = home.slots.find(text_of(key));
+  if (found == home.slots.end()) return;
+  auto& at = found->second;
+  if (at.pending > 0) --at.pending;
+  if (held_until > at.held_until) at.held_until = held_until;
+  if (at.idle()) home.slots.erase(found);
+}
+
+void flight_table::sweep(instant now) {
+  for (std::size_t i = 0; i < shard_count; ++i) {
+    const std::scoped_lock lock(shards_[i].mutex);
+    auto& slots = shards_[i].slots;
+    for (auto at = slots.begin(); at != slots.end();) {
+      if (at->second.held_until <= now) at->second.held_until = instant{};
+      at = at->second.idle() ? slots.erase(at) : std::next(at);
+    }
+  }
+}
+
+std::size_t flight_table::size() const {
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i < shard_count; ++i) {
+    const std::scoped_lock lock(shards_[i].mutex);
+    sum += shards_[i].slots.size();
+  }
+  return sum;
+}
+
+}  // namespace mongocached::cache

@@ -1,0 +1,135 @@
+// Flights, pending writes and fences: the objects that close the race between a slow read and a fast write (coherence R4-R6, W1).
+//
+// A *flight* is a read in progress that will fill an entry; others of the same key join it. A write marks its keys *pending*, which
+// dirties their flights, drops their entries and refuses new flights, until it is unmarked behind its invalidation. Storing checks
+// all of this and inserts under one lock of the key's shard, the same lock that marking takes: an entry is never stored from a read
+// that a write has overtaken.
+// Any thread; locks are short and never held while a waiter is called.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/local_cache.hpp"
+#include "cache/namespace_state.hpp"
+
+namespace mongocached::cache {
+
+class flight {
+ public:
+  // Told on the leader's thread, exactly once: the entry that the flight brought (stored or not), or none if it brought nothing.
+  using waiter = std::function<void(entry_ref)>;
+
+  flight(namespace_state& ns, key_kind kind, key_view key, entry_level level, std::uint64_t generation)
+      : ns_(ns),
+        kind_(kind),
+        key_(key.bytes.begin(), key.bytes.end()),
+        hash_(key.hash),
+        level_(level),
+        generation_(generation) {}
+
+  [[nodiscard]] namespace_state& ns() const noexcept { return ns_; }
+  [[nodiscard]] key_kind kind() const noexcept { return kind_; }
+  [[nodiscard]] key_view key() const noexcept { return {key_, hash_}; }
+  [[nodiscard]] entry_level level() const noexcept { return level_; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+
+ private:
+  friend class flight_table;
+  namespace_state& ns_;
+  const key_kind kind_;
+  const byte_buffer key_;
+  const std::uint64_t hash_;
+  const entry_level level_;
+  const std::uint64_t generation_;
+  // Guarded by the shard's lock.
+  cluster_time lower_ = 0;
+  bool dirty_ = false;
+  bool done_ = false;
+  std::vector<waiter> waiters_;
+};
+
+using flight_ref = std::shared_ptr<flight>;
+
+// Fences F(key), by key hash: a collision only raises a fence, which costs a refused entry and never a wrong one.
+class fence_table {
+ public:
+  static constexpr std::size_t slots = 1U << 14;
+  [[nodiscard]] cluster_time of(std::uint64_t hash) const noexcept { return fences_[hash % slots].load(); }
+  void raise(std::uint64_t hash, cluster_time to) noexcept {
+    auto& fence = fences_[hash % slots];
+    for (auto now = fence.load(); now < to && !fence.compare_exchange_weak(now, to);) {
+    }
+  }
+
+ private:
+  std::unique_ptr<std::atomic<cluster_time>[]> fences_ = std::make_unique<std::atomic<cluster_time>[]>(slots);
+};
+
+class flight_table {
+ public:
+  explicit flight_table(local_cache& local) : local_(local) {}
+
+  enum class begun : std::uint8_t {
+    lead,     // a new flight is registered: finish() or abandon() it
+    join,     // another one is under way: `joined` was added to it
+    blocked,  // R1: a write is pending, or its outcome unknown
+  };
+  struct begin_result {
+    begun how = begun::blocked;
+    flight_ref led;
+  };
+  // R4, R5. `joined` is called later only if the result is `join`. `lower` is the L that the caller would read with; a flight is
+  // joined only by who asks for no more than its own L. `may_join` false (no proof of access, I2): lead or blocked, never joined;
+  // where another flight leads, the caller gets an unregistered one (lead with `led` null) and stores nothing.
+  [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, cluster_time lower,
+                                   bool may_join, instant now, const flight::waiter& joined);
+  // The L that the read is finally sent with (a lease's fence may have raised it).
+  void set_lower(flight& f, cluster_time lower);
+
+  // R6. Stores `fresh` unless the flight is dirty, a write is pending or the generation changed. True if the flight was clean (then
+  // Redis may be filled too, under its own checks). Waiters get `fresh` either way: they asked before the write was acknowledged.
+  // `keep` false leaves it out of this process' memory.
+  bool finish(flight& f, entry_ref fresh, bool keep = true);
+  // The read brought nothing that may be stored or shared.
+  void abandon(flight& f) { settle(f, entry_ref{}, false); }
+  // Still clean now? (A check before something costly; finish() asks again.)
+  [[nodiscard]] bool clean(flight& f) const;
+
+  // W1 for one document key.
+  void mark(key_view key);
+  void invalidate(key_view key, cluster_time fence);
+  void unmark(key_view key, instant held_until = {});
+
+  [[nodiscard]] cluster_time fence(std::uint64_t hash) const noexcept { return fences_.of(hash); }
+  // Drops holds that ran out; call about once a second.
+  void sweep(instant now);
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct slot {
+    std::uint32_t pending = 0;
+    instant held_until{};
+    flight_ref active;
+    [[nodiscard]] bool idle() const noexcept { return pending == 0 && held_until == instant{} && !active; }
+  };
+  struct alignas(64) shard {
+    mutable std::mutex mutex;
+    std::unordered_map<std::string, slot> slots;
+  };
+  static constexpr std::size_t shard_count = 64;
+  [[nodiscard]] shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 20) % shard_count]; }
+  bool settle(flight& f, entry_ref fresh, bool store);
+  [[nodiscard]] static bool is_clean(const flight& f, const slot* at);
+  void drop(slot& at, key_view key);
+
+  local_cache& local_;
+  fence_table fences_;
+  std::unique_ptr<shard[]> shards_ = std::make_unique<shard[]>(shard_count);
+};
+
+}  // namespace mongocached::cache

@@ -1,0 +1,106 @@
+#include "cache/namespace_state.hpp"
+
+#include <mutex>
+
+namespace mongocached::cache {
+namespace {
+
+template <class T>
+void raise(std::atomic<T>& value, T to) noexcept {
+  for (T now = value.load(); now < to && !value.compare_exchange_weak(now, to);) {
+  }
+}
+
+}  // namespace
+
+const char* name_of(cacheability c) noexcept {
+  switch (c) {
+    case cacheability::unknown:
+      return "unknown";
+    case cacheability::plain:
+      return "plain";
+    case cacheability::ids_only:
+      return "ids_only";
+    case cacheability::not_cacheable:
+      return "not_cacheable";
+    case cacheability::missing:
+      return "missing";
+  }
+  return "unknown";
+}
+
+namespace_state::namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads)
+    : name_(std::move(name)),
+      dot_(name_.find('.')),
+      threads_(threads),
+      counts_(std::make_unique<thread_counts[]>(threads)) {
+  documents_.generation = first_generation;
+  lists_.generation = first_generation;
+}
+
+void namespace_state::raise_fence(key_kind kind, cluster_time to) noexcept { raise(of(kind).fence, to); }
+
+void namespace_state::hold(key_kind kind, instant until) noexcept { raise(of(kind).held_until, until.count()); }
+
+cacheability namespace_state::may_cache(instant now) const noexcept {
+  if (now.count() >= good_until_.load(std::memory_order_acquire)) return cacheability::unknown;
+  return cacheability_.load(std::memory_order_acquire);
+}
+
+void namespace_state::set_cacheability(cacheability c, instant good_until, std::uint64_t ddl_seen) noexcept {
+  cacheability_.store(c);
+  good_until_.store(good_until.count());
+  // DDL that came while the answer was on its way raised the count before it cleared good_until_: one of the two sees the other.
+  if (ddl_.load() != ddl_seen) good_until_.store(0);
+}
+
+void namespace_state::void_cacheability() noexcept {
+  ddl_.fetch_add(1);
+  good_until_.store(0);
+}
+
+std::uint64_t namespace_state::hits() const noexcept {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < threads_; ++i) sum += counts_[i].hits.load(std::memory_order_relaxed);
+  return sum;
+}
+
+std::uint64_t namespace_state::misses() const noexcept {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < threads_; ++i) sum += counts_[i].misses.load(std::memory_order_relaxed);
+  return sum;
+}
+
+namespace_state* namespace_table::find_or_add(std::string_view db, std::string_view collection) {
+  std::string name;
+  name.reserve(db.size() + 1 + collection.size());
+  name.append(db).append(1, '.').append(collection);
+  if (auto* known = find(name)) return known;
+  const std::unique_lock lock(mutex_);
+  if (const auto known = states_.find(name); known != states_.end()) return known->second.get();
+  if (states_.size() >= limit_) return nullptr;
+  auto state = std::make_unique<namespace_state>(name, next_generation(), threads_);
+  return states_.emplace(std::move(name), std::move(state)).first->second.get();
+}
+
+namespace_state* namespace_table::find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto known = states_.find(name);
+  return known == states_.end() ? nullptr : known->second.get();
+}
+
+std::vector<namespace_state*> namespace_table::all() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<namespace_state*> out;
+  out.reserve(states_.size());
+  for (const auto& [name, state] : states_) out.push_back(state.get());
+  return out;
+}
+
+std::vector<namespace_state*> namespace_table::of_database(std::string_view db) const {
+  auto out = all();
+  std::erase_if(out, [db](const namespace_state* state) { return state->db() != db; });
+  return out;
+}
+
+}  // namespace mongocached::cache

@@ -1,0 +1,114 @@
+// What is known of one namespace: may it be cached (coherence K1), which generation its entries must carry, which writes are under
+// way. One object a namespace for the life of the process, shared by all threads; all members are atomic or constant.
+//
+// Generations (coherence W4 "no stream"): an entry of a namespace is valid only while its generation equals the namespace's. They
+// are drawn from one counter, so that no value is ever used twice. A namespace-wide write raises `pending` before it changes the
+// generation and lowers it after it changed it again; a fill reads the generation first and `pending` second.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/key.hpp"
+
+namespace mongocached::cache {
+
+enum class cacheability : std::uint8_t {
+  unknown,       // never asked, or asked too long ago, or DDL since
+  plain,         // a plain collection: everything
+  ids_only,      // its options could not be read: only look-ups by _id without strings
+  not_cacheable, // a view, time series, capped, a default collation
+  missing,       // there is no such collection (it may come at any write)
+};
+[[nodiscard]] const char* name_of(cacheability c) noexcept;
+
+class namespace_state {
+ public:
+  namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads);
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] std::string_view db() const noexcept { return std::string_view(name_).substr(0, dot_); }
+  [[nodiscard]] std::string_view collection() const noexcept { return std::string_view(name_).substr(dot_ + 1); }
+
+  [[nodiscard]] std::uint64_t generation(key_kind kind) const noexcept { return of(kind).generation.load(); }
+  [[nodiscard]] bool pending(key_kind kind) const noexcept { return of(kind).pending.load() != 0; }
+  [[nodiscard]] cluster_time fence(key_kind kind) const noexcept { return of(kind).fence.load(); }
+  [[nodiscard]] bool held(key_kind kind, instant now) const noexcept { return now.count() < of(kind).held_until.load(); }
+
+  void set_generation(key_kind kind, std::uint64_t value) noexcept { of(kind).generation.store(value); }
+  void begin_write(key_kind kind) noexcept { of(kind).pending.fetch_add(1); }
+  void end_write(key_kind kind) noexcept { of(kind).pending.fetch_sub(1); }
+  void raise_fence(key_kind kind, cluster_time to) noexcept;
+  // Fills are refused until then (a write of unknown outcome, coherence W5).
+  void hold(key_kind kind, instant until) noexcept;
+
+  // K1, as read at `checked`; unknown once `lifetime` has passed.
+  [[nodiscard]] cacheability may_cache(instant now) const noexcept;
+  // The same without regard to age.
+  [[nodiscard]] cacheability last_known() const noexcept { return cacheability_.load(std::memory_order_acquire); }
+  void set_cacheability(cacheability c, instant good_until, std::uint64_t ddl_seen) noexcept;
+  // Number of times that DDL (or a creation) voided what K1 said: a look-up under way since before is void too.
+  [[nodiscard]] std::uint64_t ddl_count() const noexcept { return ddl_.load(); }
+  void void_cacheability() noexcept;
+
+  // Statistics, a slot a thread: written without contention, summed by who reports.
+  struct alignas(64) thread_counts {
+    std::atomic<std::uint64_t> hits{0};
+    std::atomic<std::uint64_t> misses{0};
+  };
+  [[nodiscard]] thread_counts& counts(std::size_t thread) noexcept { return counts_[thread]; }
+  [[nodiscard]] std::uint64_t hits() const noexcept;
+  [[nodiscard]] std::uint64_t misses() const noexcept;
+
+ private:
+  struct side {
+    std::atomic<std::uint64_t> generation{0};
+    std::atomic<std::uint32_t> pending{0};
+    std::atomic<cluster_time> fence{0};
+    std::atomic<instant::rep> held_until{0};
+  };
+  [[nodiscard]] side& of(key_kind kind) noexcept { return kind == key_kind::document ? documents_ : lists_; }
+  [[nodiscard]] const side& of(key_kind kind) const noexcept { return kind == key_kind::document ? documents_ : lists_; }
+
+  const std::string name_;
+  const std::size_t dot_;
+  side documents_;
+  side lists_;
+  std::atomic<cacheability> cacheability_{cacheability::unknown};
+  std::atomic<instant::rep> good_until_{0};
+  std::atomic<std::uint64_t> ddl_{0};
+  const std::size_t threads_;
+  const std::unique_ptr<thread_counts[]> counts_;
+};
+
+// All namespaces met so far; bounded, because names come from clients. Any thread.
+class namespace_table {
+ public:
+  namespace_table(std::size_t limit, std::size_t threads) : limit_(limit), threads_(threads) {}
+
+  // Null once the limit is reached and the name is new.
+  [[nodiscard]] namespace_state* find_or_add(std::string_view db, std::string_view collection);
+  [[nodiscard]] namespace_state* find(std::string_view name) const;
+  // Never used before in this process.
+  [[nodiscard]] std::uint64_t next_generation() noexcept { return ++last_generation_; }
+  [[nodiscard]] std::vector<namespace_state*> all() const;
+  [[nodiscard]] std::vector<namespace_state*> of_database(std::string_view db) const;
+
+ private:
+  struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  const std::size_t limit_;
+  const std::size_t threads_;
+  std::atomic<std::uint64_t> last_generation_{0};
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<std::string, std::unique_ptr<namespace_state>, text_hash, std::equal_to<>> states_;
+};
+
+}  // namespace mongocached::cache

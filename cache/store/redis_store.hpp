@@ -1,0 +1,74 @@
+// The Redis implementation of shared_store and what its per-thread parts share in a process. Asio and hiredis stay out
+// of this header.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "cache/store/shared_store.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace mongocached::cache {
+
+struct redis_shared;
+
+struct redis_options {
+  std::string uri;          // redis://[user:password@]host:port/db or rediss://
+  std::string tls_ca_file;  // PEM, for rediss://; empty: what the system trusts
+  duration timeout = std::chrono::milliseconds(20);
+  std::string key_prefix = "mongocached";
+  std::string cluster_id;                          // hash of the upstream's identity (coherence "Redis keys")
+  duration lease_time = std::chrono::seconds(10);  // how long others wait for a fill that never comes
+  std::size_t max_unacknowledged = 10000;
+  std::size_t max_queued = 100000;  // requests waiting for a reply, a connection
+};
+
+struct redis_counters {  // monotonic, summed over threads by the reader
+  std::atomic<std::uint64_t> commands{0};
+  std::atomic<std::uint64_t> errors{0};  // error replies, protocol errors
+  std::atomic<std::uint64_t> timeouts{0};
+  std::atomic<std::uint64_t> connects{0};
+  std::atomic<std::uint64_t> connect_failures{0};
+  std::atomic<std::uint64_t> unacknowledged{0};  // gauge
+};
+
+// Told from any data thread. Must not block.
+struct redis_events {
+  // Another epoch is in force (first adoption, someone's flush, a Redis that restarted or failed over - coherence C4 in
+  // mode ttl): everything cached before is void.
+  std::function<void(const epoch_name&)> epoch_changed;
+  std::function<void(bool up, const std::string& reason)> state_changed;
+  std::function<void(duration)> observed;  // time of one round trip
+};
+
+// One a process. Thread-safe. Outlives its stores.
+class redis_hub {
+ public:
+  // Throws std::invalid_argument with one clear line (no password in it) for a URI that is none.
+  redis_hub(redis_options options, redis_events events);
+  ~redis_hub();
+  redis_hub(const redis_hub&) = delete;
+  redis_hub& operator=(const redis_hub&) = delete;
+
+  // Makes the store of one data thread. It connects at once and again with back-off for as long as it lives; it must be
+  // destroyed on that thread or after its io_context stopped, before the io_context is. Handlers that wait then are
+  // destroyed without a call; invalidations that are still unacknowledged then leave Redis untrusted for the rest of
+  // the process.
+  [[nodiscard]] std::unique_ptr<shared_store> make_store(boost::asio::io_context& context);
+
+  [[nodiscard]] bool up() const noexcept;   // every store's connection is established and trusted
+  [[nodiscard]] std::string state() const;  // a sentence for /status, no password
+  [[nodiscard]] epoch_name epoch() const;   // all zero: none adopted yet
+  [[nodiscard]] const redis_counters& counters() const noexcept;
+
+ private:
+  std::shared_ptr<redis_shared> shared_;
+};
+
+}  // namespace mongocached::cache

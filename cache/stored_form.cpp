@@ -1,0 +1,83 @@
+#include "cache/stored_form.hpp"
+
+#include <limits>
+
+#include "protocol/op_msg.hpp"
+
+namespace mongocached::cache {
+namespace {
+
+using protocol::load_le;
+using protocol::store_le;
+
+constexpr std::size_t checksum_at = 4;
+constexpr std::size_t body_at = 8;  // the checksum covers everything from here
+constexpr std::size_t epoch_at = 8;
+constexpr std::size_t generation_at = 24;
+constexpr std::size_t kind_at = 40;
+constexpr std::size_t level_at = 41;
+constexpr std::size_t tail_at = 42;
+constexpr std::size_t zero_at = 46;
+constexpr std::size_t count_at = 48;
+constexpr std::size_t lower_at = 52;
+constexpr std::size_t upper_at = 60;
+constexpr std::size_t key_size_at = 68;
+constexpr std::size_t header_size = 72;
+
+constexpr char magic[4] = {'m', 'c', 'd', '1'};
+
+bool value_fits(entry_kind kind, byte_view value) noexcept {
+  if (kind == entry_kind::absent || kind == entry_kind::too_large) return value.empty();
+  return protocol::bson_view::parse(value).has_value();
+}
+
+bool header_fits(byte_view bytes) noexcept {
+  const auto* at = bytes.data();
+  return std::memcmp(at, magic, sizeof magic) == 0 && at[kind_at] <= static_cast<std::uint8_t>(entry_kind::too_large) &&
+         at[level_at] <= static_cast<std::uint8_t>(entry_level::majority) &&
+         load_le<std::uint16_t>(at + zero_at) == 0 &&
+         load_le<std::uint32_t>(at + checksum_at) == protocol::crc32c(bytes.subspan(body_at));
+}
+
+}  // namespace
+
+void encode_stored(byte_buffer& out, const stored_entry& entry) {
+  out.clear();
+  out.resize(header_size + entry.key.size() + entry.value.size());
+  auto* at = out.data();
+  std::memcpy(at, magic, sizeof magic);
+  std::memcpy(at + epoch_at, entry.epoch.data(), entry.epoch.size());
+  std::memcpy(at + generation_at, entry.generation.data(), entry.generation.size());
+  at[kind_at] = static_cast<std::uint8_t>(entry.meta.kind);
+  at[level_at] = static_cast<std::uint8_t>(entry.meta.level);
+  std::memcpy(at + tail_at, entry.meta.tail, sizeof entry.meta.tail);
+  store_le(at + count_at, entry.meta.document_count);
+  store_le(at + lower_at, entry.meta.lower);
+  store_le(at + upper_at, entry.meta.upper);
+  store_le(at + key_size_at, static_cast<std::uint32_t>(entry.key.size()));
+  if (!entry.key.empty()) std::memcpy(at + header_size, entry.key.data(), entry.key.size());
+  if (!entry.value.empty()) std::memcpy(at + header_size + entry.key.size(), entry.value.data(), entry.value.size());
+  store_le(at + checksum_at, protocol::crc32c(byte_view(out).subspan(body_at)));
+}
+
+std::optional<stored_entry> decode_stored(byte_view bytes) {
+  if (bytes.size() < header_size || !header_fits(bytes)) return std::nullopt;
+  const auto* at = bytes.data();
+  const std::uint64_t key_size = load_le<std::uint32_t>(at + key_size_at);
+  if (key_size > bytes.size() - header_size) return std::nullopt;
+  stored_entry entry;
+  std::memcpy(entry.epoch.data(), at + epoch_at, entry.epoch.size());
+  std::memcpy(entry.generation.data(), at + generation_at, entry.generation.size());
+  entry.meta.kind = static_cast<entry_kind>(at[kind_at]);
+  entry.meta.level = static_cast<entry_level>(at[level_at]);
+  std::memcpy(entry.meta.tail, at + tail_at, sizeof entry.meta.tail);
+  entry.meta.document_count = load_le<std::uint32_t>(at + count_at);
+  entry.meta.lower = load_le<std::uint64_t>(at + lower_at);
+  entry.meta.upper = load_le<std::uint64_t>(at + upper_at);
+  entry.key = bytes.subspan(header_size, static_cast<std::size_t>(key_size));
+  entry.value = bytes.subspan(header_size + static_cast<std::size_t>(key_size));
+  if (!value_fits(entry.meta.kind, entry.value)) return std::nullopt;
+  return entry;
+}
+
+}  // namespace mongocached::cache

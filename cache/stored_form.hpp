@@ -1,0 +1,44 @@
+// An entry as it lies in Redis: versioned, checksummed, self-describing. Anything that does not check out is a miss.
+//
+//   offset  size
+//   0       4     magic "mcd1" (the format's version is its last byte)
+//   4       4     CRC-32C of everything behind
+//   8       16    epoch
+//   24      16    generation token of the namespace (documents' or lists'), zero-padded
+//   40      1     entry_kind
+//   41      1     entry_level
+//   42      4     tail
+//   46      2     zero
+//   48      4     document_count
+//   52      8     lower (L)
+//   60      8     upper (U)
+//   68      4     key size
+//   72            key, then value to the end
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "cache/entry.hpp"
+
+namespace mongocached::cache {
+
+using epoch_name = std::array<std::uint8_t, 16>;
+using generation_token = std::array<std::uint8_t, 16>;
+
+struct stored_entry {
+  epoch_name epoch{};
+  generation_token generation{};
+  entry_meta meta;  // `generation` and `expires` are the process's own: not stored
+  byte_view key;
+  byte_view value;  // checked to be a BSON document frame where the kind has one
+};
+
+// Clears `out` and writes the entry into it.
+void encode_stored(byte_buffer& out, const stored_entry& entry);
+
+// Views into `bytes`. Empty if anything is amiss: length, magic, checksum, an enum value out of range, a value that is
+// no BSON.
+[[nodiscard]] std::optional<stored_entry> decode_stored(byte_view bytes);
+
+}  // namespace mongocached::cache

@@ -1,0 +1,42 @@
+// What transactions in progress have written (coherence W6): collected command by command, invalidated at the commit and at each of
+// its retries. Keyed by (lsid, txnNumber), because a driver may send the commit on another of its connections (wire rule U3).
+// Bounded in transactions and in keys; one that was not seen whole reaches everything. Any thread.
+#pragma once
+
+#include <list>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/write_plan.hpp"
+
+namespace mongocached::cache {
+
+class transaction_table {
+ public:
+  explicit transaction_table(std::size_t limit = 10'000) : limit_(limit) {}
+
+  // A command inside the transaction. `starts` on its first one; targets may be empty (a read).
+  void collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets);
+  // What a commit may change. Kept for the commit's retries.
+  [[nodiscard]] std::vector<write_target> committed(byte_view lsid, std::int64_t number) const;
+  void aborted(byte_view lsid, std::int64_t number);
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct record {
+    std::string key;
+    bool whole = false;  // seen from its start, nothing left out
+    std::size_t keys = 0;
+    std::vector<write_target> targets;
+  };
+  using records = std::list<record>;
+
+  const std::size_t limit_;
+  mutable std::mutex mutex_;
+  records order_;  // oldest use first
+  std::unordered_map<std::string, records::iterator> by_key_;
+};
+
+}  // namespace mongocached::cache

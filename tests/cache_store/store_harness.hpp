@@ -1,0 +1,125 @@
+// A hub and one store on a loop that the test turns: no sleeps, every wait ends at a condition or fails at a deadline.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <optional>
+
+#include "cache/store/redis_keys.hpp"
+#include "cache/store/redis_store.hpp"
+#include "support/redis_server.hpp"
+
+namespace mongocached::cache {
+
+using std::chrono::milliseconds;
+
+inline redis_options options_for(const std::string& uri, duration timeout = std::chrono::seconds(5)) {
+  redis_options out;
+  out.uri = uri;
+  out.cluster_id = "c1";
+  out.timeout = timeout;
+  return out;
+}
+
+class store_harness {
+ public:
+  explicit store_harness(redis_options options) : hub(std::move(options), events()), store(hub.make_store(context)) {}
+  explicit store_harness(const test::redis_server& server, duration timeout = std::chrono::seconds(5))
+      : store_harness(options_for(server.uri(), timeout)) {}
+
+  // Turns the loop until `done()`, at most for 20 s.
+  template <class Condition>
+  [[nodiscard]] bool run_until(Condition done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      context.restart();
+      context.run_one_for(milliseconds(20));
+    }
+    return true;
+  }
+  [[nodiscard]] bool run_until_up() {
+    return run_until([this] { return hub.up(); });
+  }
+
+  key_view key(std::string_view id, key_kind kind = key_kind::document) {
+    names_.push_back(std::string(1, static_cast<char>(kind)) + ns + '\0' + std::string(id));
+    return {protocol::as_bytes(names_.back()), 0};
+  }
+
+  get_result get(std::vector<key_view> keys, key_kind kind = key_kind::document) {
+    std::optional<get_result> out;
+    store->get(ns, kind, keys, [&](get_result result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return std::move(out).value_or(get_result{});
+  }
+  lease_result lease(std::vector<key_view> keys, key_kind kind = key_kind::document) {
+    std::optional<lease_result> out;
+    store->lease(ns, kind, keys, [&](lease_result result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return std::move(out).value_or(lease_result{});
+  }
+  std::vector<fill_outcome> fill(const generation_token& generation, std::vector<fill_item> items,
+                                 key_kind kind = key_kind::document) {
+    std::optional<std::vector<fill_outcome>> out;
+    store->fill(ns, kind, generation, items,
+                [&](std::span<const fill_outcome> result) { out.emplace(result.begin(), result.end()); });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return std::move(out).value_or(std::vector<fill_outcome>{});
+  }
+  store_status invalidate(invalidation what) {
+    std::optional<store_status> out;
+    store->invalidate(std::move(what), [&](store_status status) { out = status; });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return out.value_or(store_status::unavailable);
+  }
+
+  // Of one document; `lists` too if asked.
+  invalidation drop(key_view key, cluster_time fence = 0, bool lists = false) {
+    invalidation out;
+    out.ns = ns;
+    out.key_bytes.assign(key.bytes.begin(), key.bytes.end());
+    out.keys = {{0, key.bytes.size()}};
+    out.lists = lists;
+    out.fence = fence;
+    return out;
+  }
+  fill_item item(key_view key, const lease_token& token, std::string_view bytes = "value", cluster_time lower = 0) {
+    return {key, protocol::as_bytes(bytes), token, lower, std::chrono::seconds(60)};
+  }
+  // Lease and fill. True: stored.
+  bool put(key_view key, std::string_view bytes, cluster_time lower = 0, key_kind kind = key_kind::document) {
+    const auto got = lease({key}, kind);
+    if (got.grants.size() != 1 || !got.grants[0].granted) return false;
+    return fill(got.generation, {item(key, got.grants[0].token, bytes, lower)}, kind) ==
+           std::vector{fill_outcome::stored};
+  }
+  // What lies in Redis for the key; empty: nothing, or it cannot be told.
+  std::string value(key_view key, key_kind kind = key_kind::document) {
+    const auto got = get({key}, kind);
+    return got.items.empty() ? std::string() : std::string(protocol::as_text(got.items[0].bytes));
+  }
+
+  std::string ns = "db.c";
+  boost::asio::io_context context;
+  std::vector<epoch_name> epochs;   // as told by epoch_changed
+  std::vector<std::string> states;  // as told by state_changed
+  redis_hub hub;
+  std::unique_ptr<shared_store> store;
+
+ private:
+  redis_events events() {
+    return {[this](const epoch_name& name) { epochs.push_back(name); },
+            [this](bool up, const std::string& reason) { states.push_back((up ? "up: " : "down: ") + reason); },
+            {}};
+  }
+  std::deque<std::string> names_;  // key_views point into it
+};
+
+}  // namespace mongocached::cache
