@@ -1,0 +1,91 @@
+// Which server all clients go to now: the control plane's view of the upstream cluster.
+//
+// A topology_monitor follows the cluster with libmongoc's own monitoring (server discovery and monitoring
+// specification, streaming hello) on libmongoc's threads and publishes immutable snapshots. It never authenticates and
+// client traffic never passes through it. libmongoc stays out of this header.
+//
+// Target rules (wire rule U3): of a replica set the primary; a standalone; one mongos of several, sticky until it
+// fails; with directConnection=true just that server, whatever its state.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/control/upstream_uri.hpp"
+#include "protocol/bytes.hpp"
+
+namespace mongocached::daemon {
+
+enum class upstream_kind : std::uint8_t { unknown, standalone, replica_set, sharded };
+[[nodiscard]] const char* name_of(upstream_kind kind) noexcept;
+
+enum class server_type : std::uint8_t { unknown, standalone, primary, secondary, arbiter, mongos, other };
+[[nodiscard]] const char* name_of(server_type type) noexcept;
+
+struct upstream_server {
+  std::string host;  // without brackets where it is an IPv6 address
+  std::uint16_t port = 0;
+  server_type type = server_type::unknown;
+  std::int64_t round_trip_ms = -1;  // -1: not known
+  protocol::byte_buffer hello;      // raw BSON of its hello reply; empty while unknown
+};
+
+struct upstream_snapshot {
+  upstream_kind kind = upstream_kind::unknown;
+  bool available = false;  // clients can be sent to host:port now
+  std::string host;        // the target; while not available the last one, empty if there never was one
+  std::uint16_t port = 0;
+  protocol::byte_buffer hello;        // the target's hello reply, raw BSON; while not available the last one
+  std::string set_name;               // replica_set only
+  protocol::byte_buffer election_id;  // 12 bytes of the target's electionId; empty: none
+  std::int64_t set_version = 0;
+  std::string description;  // one sentence for the status page; where not available, why. No password in it.
+  std::vector<upstream_server> servers;  // all that are known, sorted by host and port
+  std::uint64_t version = 0;  // bumped on every change of kind, availability, target or election; 1 is the first
+};
+
+using snapshot_ptr = std::shared_ptr<const upstream_snapshot>;
+
+class topology_monitor {
+ public:
+  // Called on libmongoc's threads and on the monitor's own one, never on two at once and never after the destructor has
+  // returned; snapshots come in the order of their versions (one version may come twice when only `servers` or
+  // `description` changed). Must be quick, must not throw, must not destroy the monitor; may call current() and
+  // request_check().
+  using callback = std::function<void(snapshot_ptr)>;
+
+  // Starts monitoring and returns at once: DNS look-ups and connects happen in the background, and go on until they
+  // succeed. `uri` is a parsed one, so that nothing here can fail for the operator's mistake. `connect_timeout` holds
+  // where the URI names no connectTimeoutMS. `on_change` is first called when something is known.
+  topology_monitor(const upstream_uri& uri, std::chrono::milliseconds connect_timeout, callback on_change);
+
+  // Ends within a second whatever the network does: a look-up or connect that still hangs is left to end by itself,
+  // with no call-back any more.
+  ~topology_monitor();
+  topology_monitor(const topology_monitor&) = delete;
+  topology_monitor& operator=(const topology_monitor&) = delete;
+
+  // Never null; version 0 before anything is known. Thread-safe.
+  [[nodiscard]] snapshot_ptr current() const;
+
+  // An election signal (wire rule F4: NotPrimary, shutdown codes, a lost connection): ask the servers soon instead of
+  // at the next heartbeat. Thread-safe, never blocks; many calls make one check, at most one each 500 ms.
+  void request_check();
+
+ private:
+  class impl;
+  std::shared_ptr<impl> impl_;
+};
+
+// Stable name of the cluster for Redis keys (coherence "Redis keys"): 16 hex digits over the set name and the URI's
+// sorted seeds, or its SRV name. Made from what the operator wrote plus the set name, not from the members now: those
+// change while the data stays (a member added, one down at the start), and a changed name would lose the shared cache
+// or split two proxies. So two proxies that share a Redis must name the same seeds. Call it with the first snapshot
+// whose kind is known.
+[[nodiscard]] std::string cluster_id(const upstream_uri& uri, const upstream_snapshot& snapshot);
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,140 @@
+#include "daemon/data_thread.hpp"
+
+#include <ctime>
+
+#include "daemon/session/session.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr auto sweep_period = std::chrono::milliseconds(250);
+constexpr std::size_t input_size = 64 * 1024;
+
+}  // namespace
+
+data_thread::data_thread(process& shared_, std::size_t index_)
+    : shared(shared_), index(index_), settings(shared_.settings.load()), upstream(std::make_shared<upstream_snapshot>()) {
+  input.resize(input_size);
+  output.reserve(input_size);
+}
+
+data_thread::~data_thread() = default;
+
+cache::instant data_thread::now() noexcept {
+  timespec t{};
+  ::clock_gettime(CLOCK_BOOTTIME, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+void data_thread::start() {
+  schedule_sweep();
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+void data_thread::stop() {
+  asio::post(context_, [this] {
+    // close() takes no session off the list at once: their pending operations still hold them.
+    for (auto* s : sessions_) s->close(disconnect::shutdown);
+    timer_.cancel();
+    for (auto& waiter : upstream_waiters_) waiter->deliver(false);
+    for (auto& late : deferred_) late.call();
+    deferred_.clear();
+    work_.reset();
+    asio::post(context_, [this] { store.reset(); });
+  });
+  if (thread_.joinable()) thread_.join();
+}
+
+void data_thread::adopt_client(tcp_socket socket) {
+  live_.fetch_add(1, std::memory_order_relaxed);
+  asio::post(context_, [this, socket = std::make_shared<tcp_socket>(std::move(socket))] {
+    const auto client = std::make_shared<session>(*this, std::move(*socket));
+    if (draining) return client->close(disconnect::shutdown);
+    client->start();
+  });
+}
+
+void data_thread::enlist(session& s) {
+  s.roster_index_ = sessions_.size();
+  sessions_.push_back(&s);
+  metrics.clients_opened.add();
+  metrics.connections_total.add();
+  shared.client_count.fetch_add(1);
+}
+
+void data_thread::delist(session& s) {
+  sessions_.back()->roster_index_ = s.roster_index_;
+  sessions_[s.roster_index_] = sessions_.back();
+  sessions_.pop_back();
+  metrics.clients_closed.add();
+  shared.client_count.fetch_sub(1);
+  live_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void data_thread::set_upstream(snapshot_ptr now_known) {
+  asio::post(context_, [this, fresh = std::move(now_known)] {
+    upstream = fresh;
+    for (auto& waiter : std::exchange(upstream_waiters_, {})) waiter->deliver(true);
+    // F4: idle clients whose identity is bound to the server of before leave at once.
+    const auto everyone = sessions_;
+    for (auto* s : everyone) s->sweep(now());
+  });
+}
+
+void data_thread::drain() {
+  asio::post(context_, [this] {
+    draining = true;
+    const auto everyone = sessions_;
+    for (auto* s : everyone) s->drain();
+  });
+}
+
+void data_thread::after(cache::instant when, std::function<void()> f) { deferred_.push_back({when, std::move(f)}); }
+
+task<bool> data_thread::upstream_change(cache::instant until) {
+  const auto waiter = std::make_shared<one_shot<bool>>(get_executor());
+  upstream_waiters_.push_back(waiter);
+  after(until, [waiter] { waiter->deliver(false); });
+  co_return co_await waiter->wait();
+}
+
+const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
+  name_.assign(db).append(1, '.').append(collection);
+  if (const auto known = namespaces_.find(name_); known != namespaces_.end()) return &known->second.known;
+  if (!cache::is_user_namespace(db, collection)) return nullptr;
+  auto* state = shared.coherence.namespaces().find_or_add(db, collection);
+  if (state == nullptr) return nullptr;
+  auto& fresh = namespaces_[name_];
+  fresh.settings = settings->cache_for(name_);
+  fresh.known = {state, &fresh.settings};
+  return &fresh.known;
+}
+
+void data_thread::schedule_sweep() {
+  timer_.expires_after(sweep_period);
+  timer_.async_wait([this](const error_code& ec) {
+    if (ec) return;
+    sweep();
+    schedule_sweep();
+  });
+}
+
+void data_thread::sweep() {
+  metrics.ticks.add();
+  if (auto fresh = shared.settings.load(); fresh != settings) {
+    settings = std::move(fresh);
+    for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);
+  }
+  const auto instant = now();
+  for (auto* s : sessions_) s->sweep(instant);
+  std::vector<deferred> due;
+  std::erase_if(deferred_, [&](deferred& d) {
+    if (d.when > instant) return false;
+    due.push_back(std::move(d));
+    return true;
+  });
+  for (auto& d : due) d.call();
+  std::erase_if(upstream_waiters_, [](const auto& waiter) { return waiter.use_count() == 1; });
+}
+
+}  // namespace mongocached::daemon

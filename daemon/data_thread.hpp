@@ -1,0 +1,106 @@
+// One data thread: an io_context, and what its sessions share without locks. A session lives and dies on its thread.
+//
+// A sweep four times a second keeps every deadline of every session (reading a message, sending a reply, connecting, waiting): no
+// timer is set or cancelled for a request.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "cache/read_plan.hpp"
+#include "cache/store/shared_store.hpp"
+#include "daemon/asio_types.hpp"
+#include "daemon/metrics.hpp"
+#include "daemon/one_shot.hpp"
+#include "daemon/process.hpp"
+
+namespace mongocached::daemon {
+
+class session;
+
+class data_thread {
+ public:
+  data_thread(process& shared, std::size_t index);
+  ~data_thread();
+  data_thread(const data_thread&) = delete;
+  data_thread& operator=(const data_thread&) = delete;
+
+  void start();  // the thread runs until stop()
+  void stop();   // closes every session, ends the thread and joins it; from another thread
+
+  // From any thread.
+  void adopt_client(tcp_socket socket);   // must have been accepted onto context()
+  void set_upstream(snapshot_ptr now);
+  void drain();                           // close idle sessions, let busy ones finish their request
+
+  [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+  [[nodiscard]] executor get_executor() noexcept { return context_.get_executor(); }
+  [[nodiscard]] std::size_t session_count() const noexcept { return live_.load(std::memory_order_relaxed); }
+
+  // What follows is for the thread's own sessions.
+  process& shared;
+  const std::size_t index;
+  thread_metrics metrics;
+  std::unique_ptr<cache::shared_store> store;  // null: no Redis
+  std::shared_ptr<const config::settings> settings;
+  snapshot_ptr upstream;
+  signed_time clock;               // refreshed from shared.clock before a reply is built
+  bool draining = false;
+  protocol::byte_buffer input;     // one read's bytes; nothing in it survives the handler that read them
+  protocol::byte_buffer output;    // replies built in one turn, sent before the turn ends
+  cache::read_plan plan;           // for the turn's hits
+
+  // CLOCK_BOOTTIME.
+  [[nodiscard]] static cache::instant now() noexcept;
+  struct known_namespace {
+    cache::namespace_state* state = nullptr;
+    const config::cache_settings* settings = nullptr;  // [cache] as it stands for this namespace
+  };
+  // Null for a namespace that may not be cached by its name, or once too many are tracked. Valid until the next sweep.
+  [[nodiscard]] const known_namespace* find_namespace(std::string_view db, std::string_view collection);
+  // Calls `f` on this thread at the first sweep behind `when`.
+  void after(cache::instant when, std::function<void()> f);
+  // Completes true when the upstream's snapshot changes, false at `until`.
+  [[nodiscard]] task<bool> upstream_change(cache::instant until);
+
+  void enlist(session& s);
+  void delist(session& s);
+
+ private:
+  void run();
+  void sweep();
+  void schedule_sweep();
+
+  asio::io_context context_{1};
+  struct deferred {
+    cache::instant when;
+    std::function<void()> call;
+  };
+  struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  struct tracked_namespace {
+    known_namespace known;
+    config::cache_settings settings;
+  };
+
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer_{
+      context_};
+  asio::executor_work_guard<executor> work_{context_.get_executor()};
+  std::vector<session*> sessions_;
+  std::vector<deferred> deferred_;
+  std::vector<std::shared_ptr<one_shot<bool>>> upstream_waiters_;
+  std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;
+  std::string name_;  // scratch of find_namespace
+  std::atomic<std::size_t> live_{0};
+  std::thread thread_;
+};
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,66 @@
+#include "daemon/fill_command.hpp"
+
+#include <string>
+
+#include "protocol/bson_builder.hpp"
+#include "protocol/reply.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+using protocol::bson_builder;
+using protocol::bson_cursor;
+using protocol::bson_element;
+using protocol::read_level;
+
+const char* text_of(read_level level) noexcept { return level == read_level::majority ? "majority" : "local"; }
+
+void append_read_concern(bson_builder& command, const protocol::command_view& from, const fill_changes& changes) {
+  const auto level = changes.level.value_or(from.level);
+  const auto after = std::max(changes.lower, from.after_cluster_time);
+  if (level == read_level::none && after == 0) return;
+  auto concern = command.open_document("readConcern");
+  if (level != read_level::none) concern.append_string("level", text_of(level));
+  if (after != 0) concern.append_timestamp("afterClusterTime", after);
+}
+
+void append_ids(bson_builder& command, const std::vector<const bson_element*>& ids) {
+  auto filter = command.open_document("filter");
+  auto id = filter.open_document("_id");
+  auto in = id.open_array("$in");
+  for (std::size_t i = 0; i < ids.size(); ++i) in.append_as(std::to_string(i), *ids[i]);
+}
+
+bool is_cut_by_narrowing(std::string_view name) noexcept {
+  return name == "limit" || name == "batchSize" || name == "singleBatch";
+}
+
+}  // namespace
+
+bool changes_anything(const protocol::command_view& command, const fill_changes& changes) noexcept {
+  return changes.lower > command.after_cluster_time || changes.level.has_value() || changes.whole_document ||
+         changes.ids != nullptr;
+}
+
+void append_fill_command(protocol::byte_buffer& out, const protocol::command_view& command,
+                         const fill_changes& changes) {
+  const auto start = protocol::begin_op_msg(out, command.request_id, 0);
+  {
+    bson_builder body(out);
+    bson_element element;
+    for (bson_cursor cursor(command.message.body); cursor.next(element);) {
+      if (element.name == "readConcern") continue;
+      if (element.name == "projection" && changes.whole_document) continue;
+      if (changes.ids != nullptr && is_cut_by_narrowing(element.name)) continue;
+      if (changes.ids != nullptr && element.name == "filter") {
+        append_ids(body, *changes.ids);
+      } else {
+        body.append(element);
+      }
+    }
+    append_read_concern(body, command, changes);
+  }
+  protocol::end_op_msg(out, start);
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,66 @@
+// Arguments in, exit status out.
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "cache/heap.hpp"
+#include "config/print.hpp"
+#include "daemon/control/upstream_uri.hpp"
+#include "daemon/options.hpp"
+#include "daemon/server.hpp"
+
+namespace {
+
+using namespace mongocached;
+
+void print_line(std::FILE* to, const std::string& line) { std::fprintf(to, "%s\n", line.c_str()); }
+
+int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
+  std::string error;
+  auto upstream = daemon::parse_upstream_uri(loaded.settings.upstream.uri.reveal(), error);
+  if (!upstream) {
+    print_line(stderr, "upstream.uri: " + error);
+    return daemon::exit_bad_usage;
+  }
+  if (line.check_config) {
+    print_line(stdout, "the configuration is good");
+    return daemon::exit_clean;
+  }
+  daemon::logger log(loaded.settings.log.level, loaded.settings.log.format);
+  for (const auto& note : loaded.notes) log.warn("config", note);
+  daemon::server_options options;
+  options.settings = std::make_shared<const config::settings>(std::move(loaded.settings));
+  options.upstream = std::move(*upstream);
+  options.reload = [from] { return config::load(from); };
+  options.version = MONGOCACHED_VERSION;
+  daemon::server server(std::move(options), log);
+  return server.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cache::prepare_heap();
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto line = daemon::parse_command_line(argc, argv, MONGOCACHED_VERSION);
+  std::fputs(line.output.c_str(), stdout);
+  for (const auto& fault : line.faults) print_line(stderr, fault);
+  if (line.exit_status) return *line.exit_status;
+  try {
+    const config::options from{line.flags, config::environment_from(environ), line.config_file};
+    auto loaded = config::load(from);
+    for (const auto& fault : loaded.faults) print_line(stderr, fault.line);
+    if (!loaded.ok()) return daemon::exit_bad_usage;
+    if (line.print_config) {
+      std::fputs(config::print_config(loaded).c_str(), stdout);
+      return daemon::exit_clean;
+    }
+    return serve(line, from, std::move(loaded));
+  } catch (const std::exception& e) {
+    print_line(stderr, std::string("mongocached: ") + e.what());
+    return daemon::exit_failed;
+  }
+}

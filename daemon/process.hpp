@@ -1,0 +1,61 @@
+// What all data threads of the daemon share. Built once by `server`, handed down by reference; outlives every session.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "cache/authorization.hpp"
+#include "cache/coherence.hpp"
+#include "cache/transaction_table.hpp"
+#include "cache/writing_cursors.hpp"
+#include "config/settings.hpp"
+#include "daemon/cluster_clock.hpp"
+#include "daemon/control/topology.hpp"
+#include "daemon/log.hpp"
+
+namespace boost::asio::ssl {
+class context;
+}
+
+namespace mongocached::daemon {
+
+// The read concern that the cluster gives to a read without one (S2), as far as it was asked.
+enum class default_level : std::uint8_t { unknown, local, majority };
+
+struct process {
+  process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
+      : settings(std::move(initial)),
+        log(log_to),
+        local({.budget_bytes = settings.load()->cache.memory}),
+        coherence(local, {.threads = threads}),
+        authorization(settings.load()->upstream.authz_ttl) {}
+
+  // Replaced as a whole on SIGHUP; threads pick it up within a sweep.
+  std::atomic<std::shared_ptr<const config::settings>> settings;
+  logger& log;
+  cache::local_cache local;
+  cache::coherence coherence;
+  cache::authorization authorization;
+  cache::transaction_table transactions;
+  cache::writing_cursors writing_cursors;
+  cluster_clock clock;
+
+  // TLS towards the upstream; null: plain.
+  std::shared_ptr<boost::asio::ssl::context> upstream_tls;
+  bool check_upstream_host = true;
+
+  std::atomic<default_level> default_read_level{default_level::unknown};
+  std::atomic<cache::instant::rep> default_read_level_until{0};
+
+  std::atomic<std::int32_t> last_connection_id{0};
+  std::atomic<std::uint32_t> client_count{0};
+  std::atomic<std::uint32_t> max_connections{0};
+  std::array<std::uint8_t, 12> service_id{};
+
+  // An election signal (F4): the control plane shall look again.
+  std::function<void()> request_topology_check = [] {};
+};
+
+}  // namespace mongocached::daemon

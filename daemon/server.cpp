@@ -1,0 +1,350 @@
+#include "daemon/server.hpp"
+
+#include <sys/random.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <unistd.h>
+#include <stdexcept>
+#include <thread>
+
+#include "cache/store/redis_store.hpp"
+#include "daemon/administration.hpp"
+#include "daemon/control/driver_runtime.hpp"
+#include "daemon/data_thread.hpp"
+#include "daemon/listener.hpp"
+#include "daemon/metrics_exposition.hpp"
+#include "daemon/process_limits.hpp"
+#include "daemon/service_notify.hpp"
+#include "daemon/side_port.hpp"
+#include "daemon/status.hpp"
+#include "daemon/upstream_tls_context.hpp"
+#include "daemon/watchdog.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr auto housekeeping_period = std::chrono::seconds(1);
+constexpr auto drain_poll = std::chrono::milliseconds(20);
+
+std::size_t thread_count(const config::settings& settings) {
+  if (settings.listen.threads != 0) return settings.listen.threads;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
+  return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
+}
+
+void warn_of_missing_parts(const config::settings& settings, logger& log) {
+  if (settings.cache.mode != config::cache_mode::ttl) {
+    log.warn("cache", "mode ttl is what is promised: there is no change stream yet",
+             {{"asked_for", name_of(settings.cache.mode)},
+              {"writes_through_this_proxy", "seen at once"},
+              {"other_writes", "seen after at most cache.ttl"}});
+  }
+}
+
+// What is set and not there yet is refused rather than quietly left out.
+void refuse_missing_parts(const config::settings& settings) {
+  const auto refuse = [](const char* what) { throw std::runtime_error(std::string(what) + " is not supported yet"); };
+  if (settings.upstream.auth == config::auth_kind::pooled) refuse("upstream.auth = \"pooled\"");
+  if (!settings.listen.tls_cert.empty()) refuse("listen.tls_cert");
+  if (!settings.listen.unix_socket.empty()) refuse("listen.unix_socket");
+  if (settings.listen.pose != config::pose_kind::mongos) refuse("listen.pose = \"replica_set\"");
+}
+
+}  // namespace
+
+class server::impl {
+ public:
+  impl(server_options options, logger& log);
+  ~impl();
+  int run();
+
+ private:
+  using timer = asio::steady_timer;
+
+  void start_threads();
+  void start_side_port();
+  void upstream_changed(const snapshot_ptr& now);
+  void start_redis(const upstream_snapshot& known);
+  void on_signal(int number);
+  void reload();
+  void drain();
+  void finish_drain(cache::instant until);
+  void housekeeping();
+  void ping_watchdog();
+  [[nodiscard]] std::string metrics_text();
+  [[nodiscard]] std::string status_text();
+  [[nodiscard]] readiness is_ready();
+  [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
+  void stop_everything();
+
+  server_options options_;
+  logger& log_;
+  const cache::instant started_ = data_thread::now();
+  process shared_;
+  driver_runtime driver_;
+  asio::io_context control_{1};
+  asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
+  timer housekeeping_timer_{control_};
+  timer watchdog_timer_{control_};
+  timer drain_timer_{control_};
+  service_notifier notifier_{environment("NOTIFY_SOCKET")};
+  std::unique_ptr<watchdog> watchdog_;
+  std::vector<std::unique_ptr<data_thread>> threads_;
+  std::unique_ptr<listener> listener_;
+  std::mutex redis_mutex_;
+  std::shared_ptr<cache::redis_hub> redis_;
+  std::unique_ptr<administration> administration_;
+  std::unique_ptr<side_port> side_port_;
+  std::unique_ptr<topology_monitor> topology_;
+  snapshot_ptr last_available_;  // on the topology monitor's thread
+  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
+  std::mutex redis_metrics_mutex_;
+  bool ready_told_ = false;
+};
+
+server::server(server_options options, logger& log) : impl_(std::make_unique<impl>(std::move(options), log)) {}
+server::~server() = default;
+int server::run() { return impl_->run(); }
+
+server::impl::impl(server_options options, logger& log)
+    : options_(std::move(options)),
+      log_(log),
+      shared_(options_.settings, log, thread_count(*options_.settings)),
+      driver_([&log](driver_log_level level, std::string_view domain, std::string_view message) {
+        if (level <= driver_log_level::warning) log.debug("driver", message, {{"domain", domain}});
+      }) {
+  const auto& settings = *options_.settings;
+  refuse_missing_parts(settings);
+  warn_of_missing_parts(settings, log_);
+  for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
+  if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0) throw std::runtime_error("no randomness");
+  const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit());
+  if (!budget.warning.empty()) log_.warn("listener", budget.warning);
+  shared_.max_connections = budget.max_connections;
+  shared_.upstream_tls = make_upstream_tls(options_.upstream.tls);
+  shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
+  start_threads();
+  start_side_port();
+  for (auto& thread : threads_) thread->start();
+}
+
+server::impl::~impl() { stop_everything(); }
+
+void server::impl::start_threads() {
+  std::vector<data_thread*> all;
+  for (std::size_t i = 0; i < thread_count(*options_.settings); ++i) {
+    threads_.push_back(std::make_unique<data_thread>(shared_, i));
+    all.push_back(threads_.back().get());
+  }
+  listener_ = std::make_unique<listener>(options_.settings->listen.address, all);
+  administration_ = std::make_unique<administration>(shared_, *threads_.front());
+}
+
+void server::impl::start_side_port() {
+  const auto& http = options_.settings->http;
+  if (!http.address) return;
+  side_port_hooks hooks;
+  hooks.metrics = [this] { return metrics_text(); };
+  hooks.ready = [this] { return is_ready(); };
+  hooks.status = [this] { return status_text(); };
+  hooks.invalidate = [this](const invalidate_request& request) { return administration_->invalidate(request); };
+  hooks.flush = [this] { return administration_->flush(); };
+  side_port_options where;
+  where.host = http.address->host;
+  where.port = http.address->port;
+  where.token = http.token.reveal();
+  side_port_ = std::make_unique<side_port>(std::move(where), std::move(hooks));
+}
+
+int server::impl::run() {
+  signals_.async_wait([this](const error_code& ec, int number) {
+    if (!ec) on_signal(number);
+  });
+  listener_->start();
+  const auto& settings = *options_.settings;
+  topology_ = std::make_unique<topology_monitor>(
+      options_.upstream, std::chrono::duration_cast<std::chrono::milliseconds>(settings.upstream.connect_timeout),
+      [this](const snapshot_ptr& now) { upstream_changed(now); });
+  shared_.request_topology_check = [this] { topology_->request_check(); };
+  log_.info("listener", "accepting clients",
+            {{"address", to_string(listener_->bound())},
+             {"threads", threads_.size()},
+             {"max_connections", shared_.max_connections.load()},
+             {"upstream", settings.upstream.uri.masked()},
+             {"redis", settings.redis.uri ? settings.redis.uri->masked() : "none"}});
+  if (side_port_) log_.info("http", "side port is open", {{"port", side_port_->port()}});
+  if (const auto period = watchdog_period(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), ::getpid())) {
+    watchdog_ = std::make_unique<watchdog>(*period);
+    ping_watchdog();
+  }
+  notifier_.ready("accepting clients");
+  housekeeping();
+  control_.run();
+  stop_everything();
+  log_.info("server", "stopped");
+  return 0;
+}
+
+void server::impl::stop_everything() {
+  side_port_.reset();
+  topology_.reset();
+  listener_.reset();
+  for (auto& thread : threads_) thread->stop();
+}
+
+void server::impl::upstream_changed(const snapshot_ptr& now) {
+  log_.info("upstream", "topology changed", {{"description", now->description}, {"available", now->available}});
+  if (now->available) {
+    // Another primary may not have what the one before had acknowledged (coherence S1): nothing cached survives an election.
+    if (last_available_ && !same_target(*last_available_, *now)) shared_.coherence.void_everything();
+    last_available_ = now;
+    asio::post(control_, [this, now] { start_redis(*now); });
+  }
+  for (auto& thread : threads_) thread->set_upstream(now);
+}
+
+void server::impl::start_redis(const upstream_snapshot& known) {
+  const auto& settings = options_.settings->redis;
+  if (!settings.uri || redis()) return;
+  cache::redis_options with;
+  with.uri = settings.uri->reveal();
+  with.timeout = settings.timeout;
+  with.key_prefix = settings.key_prefix;
+  with.cluster_id = cluster_id(options_.upstream, known);
+  cache::redis_events events;
+  events.epoch_changed = [this](const cache::epoch_name&) { shared_.coherence.void_everything(); };
+  events.state_changed = [this](bool up, const std::string& reason) {
+    if (up) {
+      log_.info("redis", "usable");
+    } else {
+      log_.warn("redis", "not usable: going on without it", {{"reason", reason}});
+    }
+  };
+  events.observed = [this](cache::duration took) {
+    const std::scoped_lock lock(redis_metrics_mutex_);
+    redis_metrics_.redis_duration.observe(took);
+  };
+  auto hub = std::make_shared<cache::redis_hub>(std::move(with), std::move(events));
+  for (auto& thread : threads_) {
+    asio::post(thread->context(), [hub, &t = *thread] { t.store = hub->make_store(t.context()); });
+  }
+  const std::scoped_lock lock(redis_mutex_);
+  redis_ = std::move(hub);
+}
+
+std::shared_ptr<cache::redis_hub> server::impl::redis() {
+  const std::scoped_lock lock(redis_mutex_);
+  return redis_;
+}
+
+void server::impl::on_signal(int number) {
+  if (number == SIGHUP) {
+    reload();
+    signals_.async_wait([this](const error_code& ec, int next) {
+      if (!ec) on_signal(next);
+    });
+    return;
+  }
+  drain();
+}
+
+void server::impl::reload() {
+  notifier_.reloading(std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now().time_since_epoch()));
+  auto fresh = options_.reload();
+  for (const auto& fault : fresh.faults) log_.error("config", fault.line);
+  if (fresh.ok()) {
+    log_.set_level(fresh.settings.log.level);
+    shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
+    log_.info("config", "settings read again; addresses, threads, memory and upstream change with a restart only");
+  } else {
+    log_.error("config", "the settings of before stay in force");
+  }
+  notifier_.ready("accepting clients");
+}
+
+void server::impl::drain() {
+  const auto limit = shared_.settings.load()->listen.drain_timeout;
+  log_.info("server", "stopping", {{"drain_timeout_ms", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()}});
+  notifier_.stopping("finishing requests");
+  listener_->stop();
+  for (auto& thread : threads_) thread->drain();
+  finish_drain(data_thread::now() + limit);
+}
+
+void server::impl::finish_drain(cache::instant until) {
+  const bool busy = std::ranges::any_of(threads_, [](const auto& thread) { return thread->session_count() != 0; });
+  if (!busy || data_thread::now() >= until) return control_.stop();
+  drain_timer_.expires_after(drain_poll);
+  drain_timer_.async_wait([this, until](const error_code& ec) {
+    if (!ec) finish_drain(until);
+  });
+}
+
+void server::impl::housekeeping() {
+  shared_.coherence.flights().sweep(data_thread::now());
+  housekeeping_timer_.expires_after(housekeeping_period);
+  housekeeping_timer_.async_wait([this](const error_code& ec) {
+    if (!ec) housekeeping();
+  });
+}
+
+void server::impl::ping_watchdog() {
+  std::vector<std::uint64_t> ticks;
+  for (const auto& thread : threads_) ticks.push_back(thread->metrics.ticks.value());
+  if (watchdog_->should_notify(data_thread::now(), ticks)) notifier_.watchdog();
+  watchdog_timer_.expires_after(watchdog_->interval());
+  watchdog_timer_.async_wait([this](const error_code& ec) {
+    if (!ec) ping_watchdog();
+  });
+}
+
+readiness server::impl::is_ready() {
+  const auto now = topology_ ? topology_->current() : nullptr;
+  if (now == nullptr) return {false, "starting"};
+  return {now->available, now->description};
+}
+
+std::string server::impl::status_text() {
+  const auto hub = redis();
+  status_input in{.version = options_.version,
+                  .uptime = data_thread::now() - started_,
+                  .shared = shared_,
+                  .threads = threads_,
+                  .upstream = topology_ ? topology_->current() : std::make_shared<upstream_snapshot>(),
+                  .redis = hub.get(),
+                  .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
+  return status_json(in);
+}
+
+std::string server::impl::metrics_text() {
+  exposition_input in;
+  in.version = options_.version;
+  std::vector<const thread_metrics*> blocks;
+  for (const auto& thread : threads_) blocks.push_back(&thread->metrics);
+  blocks.push_back(&redis_metrics_);
+  in.blocks = blocks;
+  const auto stats = shared_.local.stats();
+  in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired};
+  if (const auto hub = redis()) {
+    const auto& c = hub->counters();
+    in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
+  }
+  in.upstream_up = is_ready().ready;
+  in.process = read_process_stats();
+  return expose(in);
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,52 @@
+// Who this client is to the upstream, and what it has proven it may read (wire rules I1, I2). One session's; one thread.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "cache/authorization.hpp"
+
+namespace mongocached::daemon {
+
+class client_identity {
+ public:
+  explicit client_identity(cache::authorization& proofs) : proofs_(proofs) {}
+
+  // An authentication was sent upstream, or a logout: what was proven before is void, and the identity is this connection's alone
+  // until something better is known.
+  void changing(std::string_view mechanism);
+  // The upstream said that the conversation succeeded.
+  void authenticated() noexcept { authenticated_ = true; }
+  // Proofs of this connection fall (codes 13, 18, 391).
+  void revoke();
+
+  [[nodiscard]] bool is_authenticated() const noexcept { return authenticated_; }
+  // Authentication was at least attempted: the connection upstream is not interchangeable with another one.
+  [[nodiscard]] bool is_bound() const noexcept { return bound_; }
+
+  // SCRAM users share proofs with connections whose connectionStatus is equal; until that was asked, `wants_status`.
+  [[nodiscard]] bool wants_status() const noexcept { return authenticated_ && shareable_ && !shared_; }
+  void status(std::string_view users_and_roles);
+  void status_unknown() noexcept { shareable_ = false; }
+
+  [[nodiscard]] bool proven(const cache::namespace_state& ns, cache::instant now);
+  void prove(const cache::namespace_state& ns, cache::instant sent, std::uint64_t epoch_when_sent);
+
+ private:
+  struct remembered {
+    const cache::namespace_state* ns = nullptr;
+    cache::instant until{};
+    std::uint64_t epoch = 0;
+  };
+
+  cache::authorization& proofs_;
+  cache::identity id_ = cache::anonymous;
+  bool bound_ = false;
+  bool authenticated_ = false;
+  bool shareable_ = false;
+  bool shared_ = false;
+  std::array<remembered, 4> recent_{};
+  std::size_t next_ = 0;
+};
+
+}  // namespace mongocached::daemon

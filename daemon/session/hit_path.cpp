@@ -1,0 +1,148 @@
+#include "daemon/session/hit_path.hpp"
+
+#include <algorithm>
+
+#include "cache/write_plan.hpp"
+#include "daemon/cached_reply.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+// A server closes a batch at 16 MB (S4: what would not fit into one is not answered from here).
+constexpr std::size_t largest_batch = 16'000'000;
+constexpr std::size_t most_ids = 100;
+
+const char* tail_of(std::span<const cache::entry_ref> entries) noexcept { return entries.front()->meta().tail; }
+
+reply_frame frame_for(session& s, const protocol::command_view& command, const char* tail, cache::cluster_time upper) {
+  return {.request_id = s.next_request_id(),
+          .response_to = command.request_id,
+          .db = command.db,
+          .collection = command.collection,
+          .tail = tail,
+          .operation_time = upper,
+          .cluster_time = &s.thread().clock};
+}
+
+}  // namespace
+
+std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
+                                                  cache::instant now) {
+  switch (command.level) {
+    case protocol::read_level::local:
+      return cache::entry_level::local;
+    case protocol::read_level::majority:
+      return cache::entry_level::majority;
+    default:
+      break;
+  }
+  const auto& shared = s.shared();
+  if (now.count() >= shared.default_read_level_until.load(std::memory_order_relaxed)) return std::nullopt;
+  switch (shared.default_read_level.load(std::memory_order_relaxed)) {
+    case default_level::local:
+      return cache::entry_level::local;
+    case default_level::majority:
+      return cache::entry_level::majority;
+    default:
+      return std::nullopt;
+  }
+}
+
+cache::read_rules rules_for(session& s, cache::cacheability known) noexcept {
+  const bool plain = known == cache::cacheability::plain;
+  return {.lists = plain, .string_ids = plain, .sharded = s.thread().upstream->kind == upstream_kind::sharded};
+}
+
+bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
+             const signed_time& clock) noexcept {
+  const auto& meta = e.meta();
+  return (level == cache::entry_level::local || meta.level == cache::entry_level::majority) && after <= meta.lower &&
+         can_show(meta, clock);
+}
+
+bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
+                            const cache::read_plan& plan, std::span<const cache::entry_ref> entries) {
+  const auto start = out.size();
+  cache::cluster_time upper = 0;
+  std::size_t total = 0;
+  for (const auto& e : entries) {
+    upper = std::max(upper, e->meta().upper);
+    total += e->value().size();
+  }
+  if (total > largest_batch) return false;
+  const auto frame = frame_for(s, command, tail_of(entries), upper);
+  cached_reply reply(out, frame);
+  std::int64_t given = 0;
+  for (const auto& e : entries) {
+    if (e->meta().kind != cache::entry_kind::document) continue;
+    if (plan.limit > 0 && given == plan.limit) break;
+    ++given;
+    if (!plan.projected) {
+      reply.append_document(e->value());
+      continue;
+    }
+    reply.begin_document();
+    const auto document = protocol::bson_view::parse(e->value());
+    if (!document || !plan.project.apply(*document, out)) {
+      out.resize(start);
+      return false;
+    }
+    reply.end_document();
+  }
+  reply.finish();
+  return true;
+}
+
+void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
+                       const cache::entry& list) {
+  const auto frame = frame_for(s, command, list.meta().tail, list.meta().upper);
+  cached_reply reply(out, frame);
+  reply.append_batch(list.value());
+  reply.finish();
+}
+
+bool try_hit(session& s, const protocol::command_view& command) {
+  auto& thread = s.thread();
+  if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
+  const auto* known = thread.find_namespace(command.db, command.collection);
+  if (known == nullptr || !known->settings->enabled) return false;
+  const auto begun = data_thread::now();
+  auto& ns = *known->state;
+  auto& coherence = s.shared().coherence;
+  if (coherence.blocked(begun) || !s.identity().proven(ns, begun)) return false;
+  const auto level = effective_level(s, command, begun);
+  const auto kind = ns.may_cache(begun);
+  if (!level || (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only)) return false;
+  s.shared().clock.refresh(thread.clock);
+
+  auto& plan = thread.plan;
+  cache::plan_read(command, rules_for(s, kind), plan);
+  if (plan.shape == cache::read_shape::forward) return false;
+  const auto usable = [&](const cache::entry_ref& e) {
+    return e && e->meta().kind != cache::entry_kind::too_large &&
+           answers(*e, *level, command.after_cluster_time, thread.clock);
+  };
+  if (plan.shape == cache::read_shape::list) {
+    const auto list = coherence.find(ns, cache::key_kind::list, plan.list_key(), begun);
+    if (!usable(list)) return false;
+    append_list_reply(thread.output, s, command, *list);
+  } else {
+    std::array<cache::entry_ref, most_ids> entries;
+    if (plan.ids.size() > entries.size()) return false;
+    for (std::size_t i = 0; i < plan.ids.size(); ++i) {
+      entries[i] = coherence.find(ns, cache::key_kind::document, plan.id_key(i), begun);
+      if (!usable(entries[i])) return false;
+    }
+    if (!append_documents_reply(thread.output, s, command, plan, std::span(entries).first(plan.ids.size()))) {
+      return false;
+    }
+  }
+  static const auto label = cache::command_label("find");
+  thread.metrics.count(outcome::l1_hit, label);
+  thread.metrics.request_duration[static_cast<std::size_t>(outcome::l1_hit)].observe(data_thread::now() - begun);
+  auto& hits = ns.counts(thread.index).hits;
+  hits.store(hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace mongocached::daemon

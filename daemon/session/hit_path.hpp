@@ -1,0 +1,29 @@
+// The path that everything else is measured by: a find answered from memory within the turn that read it. No allocation in steady
+// state, no lock but the shard's.
+#pragma once
+
+#include "daemon/session/session.hpp"
+
+namespace mongocached::daemon {
+
+// Appends the reply to the thread's output and counts the request. False, with nothing done, if it takes more than a look-up in
+// memory: the flows see the request again from its start.
+[[nodiscard]] bool try_hit(session& s, const protocol::command_view& command);
+
+// The pieces that the read flow shares.
+
+// Read concern level that the command is to be answered with; empty while the cluster's default is not known.
+[[nodiscard]] std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
+                                                                cache::instant now);
+[[nodiscard]] cache::read_rules rules_for(session& s, cache::cacheability known) noexcept;
+// R2: may this entry answer this client?
+[[nodiscard]] bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
+                           const signed_time& clock) noexcept;
+// Appends the whole reply for by_id and by_ids; `entries` in the plan's order. False, with `out` as it was, if a projection crosses
+// an array (S6).
+[[nodiscard]] bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
+                                          const cache::read_plan& plan, std::span<const cache::entry_ref> entries);
+void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
+                       const cache::entry& list);
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,132 @@
+#include "daemon/session/namespace_probe.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace mongocached::daemon {
+namespace {
+
+using cache::cacheability;
+using protocol::bson_builder;
+
+// A collection that is not there yet, or an identity that may not list collections, is asked about again soon.
+constexpr cache::duration soon = std::chrono::seconds(5);
+
+protocol::byte_buffer list_collections(const cache::namespace_state& ns) {
+  protocol::byte_buffer out;
+  bson_builder command(out);
+  command.append_int32("listCollections", 1);
+  {
+    auto filter = command.open_document("filter");
+    filter.append_string("name", ns.collection());
+  }
+  command.append_string("$db", ns.db());
+  command.finish();
+  return out;
+}
+
+protocol::byte_buffer on_admin(std::string_view name) {
+  protocol::byte_buffer out;
+  bson_builder command(out);
+  command.append_int32(name, 1);
+  command.append_string("$db", "admin");
+  command.finish();
+  return out;
+}
+
+// Options that change what a find answers, or that make the collection something else than a plain one.
+bool is_harmless_option(std::string_view name) noexcept {
+  constexpr std::array<std::string_view, 9> harmless{
+      "validator", "validationLevel", "validationAction", "storageEngine",   "indexOptionDefaults",
+      "autoIndexId", "uuid", "flags", "changeStreamPreAndPostImages"};
+  return std::ranges::find(harmless, name) != harmless.end();
+}
+
+task<bool> ask_kind(session& s, cache::namespace_state& ns) {
+  const auto ddl_seen = ns.ddl_count();
+  const auto asked = data_thread::now();
+  protocol::byte_buffer message;
+  protocol::reply_view reply;
+  if (!co_await s.ask(list_collections(ns), message, reply)) co_return false;
+  const auto kind = judge_collection(reply);
+  const bool settled = kind == cacheability::plain || kind == cacheability::not_cacheable;
+  const auto lifetime = settled ? s.thread().find_namespace(ns.db(), ns.collection())->settings->ttl : soon;
+  ns.set_cacheability(kind, asked + lifetime, ddl_seen);
+  s.shared().log.debug("cache", "collection looked at", {{"namespace", ns.name()}, {"verdict", name_of(kind)}});
+  co_return true;
+}
+
+// S2: a server without the command has no default set; one that refuses to tell may have any.
+task<bool> ask_default_level(session& s) {
+  const auto asked = data_thread::now();
+  protocol::byte_buffer message;
+  protocol::reply_view reply;
+  if (!co_await s.ask(on_admin("getDefaultRWConcern"), message, reply)) co_return false;
+  auto level = default_level::majority;
+  if (reply.code == static_cast<std::int32_t>(protocol::error_code::command_not_found)) {
+    level = default_level::local;
+  } else if (reply.ok) {
+    protocol::op_msg parsed;
+    static_cast<void>(protocol::parse_op_msg(message, parsed));
+    const auto concern = parsed.body.find("defaultReadConcern");
+    const auto document = concern ? concern->document() : std::nullopt;
+    const auto given = document ? document->find("level") : std::nullopt;
+    if (!given || given->text() == "local") level = default_level::local;
+  }
+  s.shared().default_read_level.store(level);
+  s.shared().default_read_level_until.store((asked + s.thread().settings->cache.ttl).count());
+  co_return true;
+}
+
+task<bool> ask_status(session& s) {
+  protocol::byte_buffer message;
+  protocol::reply_view reply;
+  if (!co_await s.ask(on_admin("connectionStatus"), message, reply)) co_return false;
+  protocol::op_msg parsed;
+  static_cast<void>(protocol::parse_op_msg(message, parsed));
+  const auto info = parsed.body.find("authInfo");
+  if (reply.ok && info && info->document()) {
+    s.identity().status(protocol::as_text(info->value));
+  } else {
+    s.identity().status_unknown();
+  }
+  co_return true;
+}
+
+}  // namespace
+
+cacheability judge_collection(const protocol::reply_view& reply) noexcept {
+  if (!reply.ok || !reply.first_batch || reply.cursor_id != 0) return cacheability::ids_only;
+  protocol::bson_element row;
+  protocol::bson_cursor rows(*reply.first_batch);
+  if (!rows.next(row)) return rows.failed() ? cacheability::not_cacheable : cacheability::missing;
+  const auto entry = row.document();
+  if (!entry) return cacheability::not_cacheable;
+  const auto type = entry->find("type");
+  if (!type || type->text() != "collection") return cacheability::not_cacheable;
+  const auto options = entry->find("options");
+  if (!options) return cacheability::plain;
+  if (!options->document()) return cacheability::not_cacheable;
+  protocol::bson_element option;
+  protocol::bson_cursor cursor(*options->document());
+  while (cursor.next(option)) {
+    if (!is_harmless_option(option.name)) return cacheability::not_cacheable;
+  }
+  return cursor.failed() ? cacheability::not_cacheable : cacheability::plain;
+}
+
+task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r) {
+  const auto now = data_thread::now();
+  const bool kind_missing = ns.may_cache(now) == cacheability::unknown;
+  const bool level_missing = now.count() >= s.shared().default_read_level_until.load();
+  if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
+  if (co_await s.upstream(selection_deadline(r)) == nullptr) {
+    co_return s.is_open() ? exchange::no_upstream : exchange::client_lost;
+  }
+  const bool all = (!s.identity().wants_status() || co_await ask_status(s)) &&
+                   (!kind_missing || co_await ask_kind(s, ns)) && (!level_missing || co_await ask_default_level(s));
+  if (all) co_return exchange::ok;
+  co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,15 @@
+// What has to be known before a namespace may be cached, asked on the client's own upstream connection: what kind of collection it is
+// (coherence K1), the cluster's default read concern (S2), and who this client is to the upstream (I2).
+#pragma once
+
+#include "daemon/session/relay.hpp"
+
+namespace mongocached::daemon {
+
+// `ok`: everything is known as far as the upstream tells; what it refuses to tell is taken for the more careful answer.
+[[nodiscard]] task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r);
+
+// The K1 verdict from a listCollections reply filtered by name. Pure.
+[[nodiscard]] cache::cacheability judge_collection(const protocol::reply_view& reply) noexcept;
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,195 @@
+#include "daemon/session/read_flow.hpp"
+
+#include <algorithm>
+
+#include "daemon/session/namespace_probe.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+// A joined flight is waited for no longer than this; then the client's own request goes upstream.
+constexpr cache::duration longest_join = std::chrono::seconds(5);
+
+}  // namespace
+
+task<void> serve_read(session& s, request& r) {
+  read_flow flow(s, r);
+  co_await flow.run();
+}
+
+read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {}
+
+read_flow::~read_flow() { abandon(); }
+
+void read_flow::abandon() {
+  std::vector<cache::key_view> keys;
+  std::vector<cache::lease_token> tokens;
+  for (auto& w : wanted_) {
+    if (w.flight) s_.shared().coherence.flights().abandon(*std::exchange(w.flight, nullptr));
+    if (std::exchange(w.leased, false)) {
+      keys.push_back(w.key);
+      tokens.push_back(w.lease);
+    }
+  }
+  if (!keys.empty()) s_.thread().store->release(ns_->name(), kind_, keys, tokens);
+}
+
+task<void> read_flow::bypass(cache::bypass_reason reason) {
+  abandon();
+  co_await relay(s_, r_, {outcome::bypass, reason});
+}
+
+// What can be said without asking anybody.
+cache::bypass_reason read_flow::prepare() {
+  const auto& command = r_.command;
+  if (!s_.thread().settings->cache.enabled) return cache::bypass_reason::disabled;
+  if (!cache::is_user_namespace(command.db, command.collection)) return cache::bypass_reason::internal_namespace;
+  const auto* known = s_.thread().find_namespace(command.db, command.collection);
+  if (known == nullptr) return cache::bypass_reason::namespace_limit;
+  ns_ = known->state;
+  settings_ = known->settings;
+  if (!settings_->enabled) return cache::bypass_reason::disabled;
+  cache::plan_read(command, rules_for(s_, cache::cacheability::plain), plan_);
+  return plan_.shape == cache::read_shape::forward ? plan_.reason : cache::bypass_reason::none;
+}
+
+// What the namespace, the cluster's defaults and the state of writes say.
+cache::bypass_reason read_flow::plan_under_rules() {
+  const auto now = data_thread::now();
+  const auto known = ns_->may_cache(now);
+  if (known == cache::cacheability::unknown || known == cache::cacheability::missing) {
+    return cache::bypass_reason::namespace_unknown;
+  }
+  if (known == cache::cacheability::not_cacheable) return cache::bypass_reason::namespace_kind;
+  cache::plan_read(r_.command, rules_for(s_, known), plan_);
+  if (plan_.shape == cache::read_shape::forward) return plan_.reason;
+  const auto level = effective_level(s_, r_.command, now);
+  if (!level) return cache::bypass_reason::read_concern;
+  level_ = *level;
+  if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
+  proven_ = s_.identity().proven(*ns_, now);
+  s_.shared().clock.refresh(s_.thread().clock);
+  kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
+  if (plan_.shape == cache::read_shape::list) {
+    wanted_.push_back({.key = plan_.list_key()});
+  } else {
+    for (std::size_t i = 0; i < plan_.ids.size(); ++i) wanted_.push_back({.key = plan_.id_key(i)});
+  }
+  return cache::bypass_reason::none;
+}
+
+task<void> read_flow::run() {
+  auto reason = prepare();
+  if (reason == cache::bypass_reason::none) {
+    const auto how = co_await learn_what_is_needed(s_, *ns_, r_);
+    if (how != exchange::ok) {
+      co_await fail(s_, r_, how);
+      co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
+    }
+    reason = plan_under_rules();
+  }
+  if (reason == cache::bypass_reason::none && proven_) {
+    const auto found = look_in_memory();
+    if (found == lookup::found) co_return co_await answer_from_entries(outcome::l1_hit);
+    if (found == lookup::bypass) reason = cache::bypass_reason::too_large;
+  }
+  if (reason == cache::bypass_reason::none) {
+    const bool answered = co_await join_or_lead();
+    if (answered || !s_.is_open()) co_return;
+    const bool blocked = std::ranges::any_of(wanted_, [](const wanted& w) { return w.blocked; });
+    if (blocked) reason = cache::bypass_reason::pending_write;
+  }
+  if (reason == cache::bypass_reason::none) {
+    co_await look_in_redis();
+    if (!s_.is_open()) co_return;
+    if (missing().empty()) co_return co_await answer_from_entries(outcome::redis_hit);
+    if (!raise_lower()) reason = cache::bypass_reason::causal;
+  }
+  if (reason == cache::bypass_reason::none) {
+    co_await fill();
+  } else {
+    co_await bypass(reason);
+  }
+}
+
+bool read_flow::usable(const cache::entry_ref& e) const {
+  return e && answers(*e, level_, r_.command.after_cluster_time, s_.thread().clock);
+}
+
+std::vector<read_flow::wanted*> read_flow::missing() {
+  std::vector<wanted*> out;
+  for (auto& w : wanted_) {
+    if (!w.entry) out.push_back(&w);
+  }
+  return out;
+}
+
+read_flow::lookup read_flow::look_in_memory() {
+  const auto now = data_thread::now();
+  auto result = lookup::found;
+  for (auto& w : wanted_) {
+    auto e = s_.shared().coherence.find(*ns_, kind_, w.key, now);
+    if (e && e->meta().kind == cache::entry_kind::too_large) return lookup::bypass;
+    if (usable(e)) {
+      w.entry = std::move(e);
+    } else {
+      result = lookup::missing;
+    }
+  }
+  return result;
+}
+
+task<bool> read_flow::join_or_lead() {
+  const auto now = data_thread::now();
+  auto& coherence = s_.shared().coherence;
+  lower_ = r_.command.after_cluster_time;
+  // One key may join another request's flight; a batch leads what it can and reads the rest for itself.
+  const bool single = wanted_.size() == 1;
+  const auto joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
+  bool waits = false;
+  for (auto* w : missing()) {
+    const auto fence = coherence.fence(*ns_, kind_, w->key.hash);
+    lower_ = std::max(lower_, fence);
+    auto begun = coherence.flights().begin(*ns_, kind_, w->key, level_, std::max(r_.command.after_cluster_time, fence),
+                                           single && proven_, now,
+                                           [joined](cache::entry_ref e) { joined->deliver(std::move(e)); });
+    w->flight = std::move(begun.led);
+    w->blocked = begun.how == cache::flight_table::begun::blocked;
+    waits = begun.how == cache::flight_table::begun::join;
+  }
+  if (!waits) co_return false;
+  s_.thread().after(now + longest_join, [joined] { joined->deliver({}); });
+  auto& entry = wanted_.front().entry;
+  entry = co_await joined->wait();
+  if (!s_.is_open()) co_return true;
+  s_.shared().clock.refresh(s_.thread().clock);
+  if (usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
+    co_await answer_from_entries(outcome::coalesced);
+    co_return true;
+  }
+  // The flight brought nothing for this client: its own request goes upstream, and is not stored.
+  entry = {};
+  co_return false;
+}
+
+task<void> read_flow::answer_from_entries(outcome how) {
+  std::vector<cache::entry_ref> entries;
+  for (const auto& w : wanted_) entries.push_back(w.entry);
+  protocol::byte_buffer out;
+  if (plan_.shape == cache::read_shape::list) {
+    append_list_reply(out, s_, r_.command, *entries.front());
+  } else if (!append_documents_reply(out, s_, r_.command, plan_, entries)) {
+    co_return co_await bypass(cache::bypass_reason::projection_array);
+  }
+  co_await s_.send(out);
+  auto& counts = ns_->counts(s_.thread().index);
+  auto& count = how == outcome::miss ? counts.misses : counts.hits;
+  count.fetch_add(1, std::memory_order_relaxed);
+  s_.finished(r_, {how, cache::bypass_reason::none});
+}
+
+void read_flow::reject(fill_rejection why) {
+  s_.thread().metrics.fills_rejected[static_cast<std::size_t>(why)].add();
+}
+
+}  // namespace mongocached::daemon

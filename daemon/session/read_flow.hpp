@@ -1,0 +1,77 @@
+// A cacheable find that memory did not answer at once: flight, Redis, upstream (coherence R1-R6). Each step may say no, and no means
+// forward. One object a request, on its session's thread.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "daemon/session/flows.hpp"
+#include "daemon/session/hit_path.hpp"
+
+namespace mongocached::daemon {
+
+class read_flow {
+ public:
+  read_flow(session& s, request& r);
+  ~read_flow();
+  read_flow(const read_flow&) = delete;
+  read_flow& operator=(const read_flow&) = delete;
+
+  [[nodiscard]] task<void> run();
+
+ private:
+  // One key of the plan on its way: the list's, or one of the _ids'.
+  struct wanted {
+    cache::key_view key;
+    cache::entry_ref entry{};        // found or filled
+    cache::flight_ref flight{};      // led by this request; null once settled, or if another request leads
+    cache::lease_token lease{};
+    bool leased = false;
+    bool blocked = false;            // R1: a write is pending, or its outcome unknown
+    bool keep_out_of_redis = false;  // overtaken by a write, or too large
+  };
+  enum class lookup : std::uint8_t { found, missing, bypass };
+
+  [[nodiscard]] cache::bypass_reason prepare();
+  [[nodiscard]] cache::bypass_reason plan_under_rules();
+  [[nodiscard]] task<void> bypass(cache::bypass_reason reason);
+  [[nodiscard]] bool usable(const cache::entry_ref& e) const;
+  [[nodiscard]] std::vector<wanted*> missing();
+
+  [[nodiscard]] lookup look_in_memory();
+  // True if the request was answered by another one's flight.
+  [[nodiscard]] task<bool> join_or_lead();
+  [[nodiscard]] task<void> look_in_redis();
+  [[nodiscard]] task<bool> get_from_redis();
+  [[nodiscard]] task<bool> lease_in_redis();
+  [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i);
+  [[nodiscard]] bool raise_lower();
+
+  [[nodiscard]] task<void> fill();
+  [[nodiscard]] bool take_documents(const upstream_reply& reply);
+  [[nodiscard]] bool take_list(const upstream_reply& reply);
+  [[nodiscard]] cache::entry_meta meta_for(const wanted& w, const protocol::reply_view& reply, cache::entry_kind kind) const;
+  void store(wanted& w, cache::entry_kind kind, const protocol::reply_view& reply, protocol::byte_view value);
+  void store_in_redis();
+  void reject(fill_rejection why);
+  [[nodiscard]] task<void> send_own_bytes();
+  [[nodiscard]] task<void> skip_reply();
+  [[nodiscard]] task<void> answer_from_entries(outcome how);
+  void abandon();
+
+  session& s_;
+  request& r_;
+  cache::namespace_state* ns_ = nullptr;
+  const config::cache_settings* settings_ = nullptr;
+  cache::read_plan plan_;
+  cache::key_kind kind_ = cache::key_kind::document;
+  cache::entry_level level_ = cache::entry_level::local;
+  bool proven_ = false;
+  std::vector<wanted> wanted_;
+  cache::cluster_time lower_ = 0;
+  cache::instant sent_{};
+  cache::epoch_name epoch_{};               // of Redis, as the lease said
+  cache::generation_token generation_{};
+};
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,182 @@
+// The read flow's last step: the read upstream, and what becomes of its answer (coherence R4, R6; wire rules S3, S4, S6).
+#include <algorithm>
+
+#include "daemon/cached_reply.hpp"
+#include "daemon/fill_command.hpp"
+#include "daemon/session/read_flow.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+// Replies up to this size are held for storing, beyond max_entry for what stands around the document.
+constexpr std::size_t reply_slack = 64 * 1024;
+constexpr std::size_t batch_reply_limit = 4 * 1024 * 1024;
+
+// Spreads the expiry of entries that were filled together over the last tenth of their time.
+cache::duration jittered(cache::duration ttl, std::uint64_t hash) noexcept {
+  return ttl - ttl / 10 * static_cast<std::int64_t>(hash % 1024) / 1024;
+}
+
+bool from_current_primary(session& s) {
+  const auto* link = s.open_upstream();
+  const auto& now = *s.thread().upstream;
+  return link != nullptr && now.available && link->host() == now.host && link->port() == now.port;
+}
+
+}  // namespace
+
+// R4: a read may not ask for a time that the primary has not reached yet, as far as is known.
+bool read_flow::raise_lower() {
+  if (lower_ > s_.shared().coherence.newest_operation_time()) return false;
+  for (const auto& w : wanted_) {
+    if (w.flight) s_.shared().coherence.flights().set_lower(*w.flight, lower_);
+  }
+  return true;
+}
+
+task<void> read_flow::send_own_bytes() {
+  abandon();
+  ns_->counts(s_.thread().index).misses.fetch_add(1, std::memory_order_relaxed);
+  co_await relay(s_, r_, {outcome::miss, cache::bypass_reason::none});
+}
+
+task<void> read_flow::skip_reply() {
+  auto* link = s_.open_upstream();
+  while (link != nullptr && link->unread() > 0 && !(co_await link->read_rest()).empty()) {
+  }
+}
+
+task<void> read_flow::fill() {
+  const auto absent = missing();
+  std::vector<const protocol::bson_element*> ids;
+  const bool batch = plan_.shape == cache::read_shape::by_ids;
+  if (batch) {
+    for (std::size_t i = 0; i < wanted_.size(); ++i) {
+      if (!wanted_[i].entry) ids.push_back(&plan_.ids[i].value);
+    }
+  }
+  fill_changes changes;
+  changes.lower = lower_;
+  changes.whole_document = plan_.projected && kind_ == cache::key_kind::document;
+  if (batch && (ids.size() < wanted_.size() || plan_.limit > 0 || plan_.batch_size > 0)) changes.ids = &ids;
+  if (level_ == cache::entry_level::majority && r_.command.level == protocol::read_level::none) {
+    changes.level = protocol::read_level::majority;
+  }
+  const bool altered = changes_anything(r_.command, changes);
+  protocol::byte_buffer command;
+  if (altered) append_fill_command(command, r_.command, changes);
+
+  sent_ = data_thread::now();
+  const auto proofs_epoch = s_.shared().authorization.epoch();
+  auto how = co_await forward(s_, r_, command);
+  upstream_reply reply;
+  if (how == exchange::ok) {
+    how = co_await receive(s_, reply, batch ? batch_reply_limit : settings_->max_entry + reply_slack);
+  }
+  if (how != exchange::ok) {
+    abandon();
+    co_await fail(s_, r_, how);
+    co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
+  }
+  const bool reshaped = changes.whole_document || changes.ids != nullptr;
+  if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
+  s_.shared().clock.refresh(s_.thread().clock);
+  bool taken = false;
+  if (!reply.whole) {
+    reject(fill_rejection::size);
+    if (kind_ == cache::key_kind::document && !batch) store(*absent.front(), cache::entry_kind::too_large, reply.view, {});
+  } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
+             reply.view.tail[0] == 0) {
+    reject(fill_rejection::reply);
+  } else if (!from_current_primary(s_)) {
+    reject(fill_rejection::primary);
+  } else {
+    taken = kind_ == cache::key_kind::list ? take_list(reply) : take_documents(reply);
+  }
+  if (taken) store_in_redis();
+  abandon();
+  if (reshaped && taken) {
+    co_return co_await answer_from_entries(outcome::miss);
+  }
+  if (reshaped || (altered && !(reply.viewed && reply.view.ok) && reply.whole)) {
+    // R4: an altered command's answer never reaches the client when it is an error or cannot be turned into the client's own.
+    co_await skip_reply();
+    co_return co_await send_own_bytes();
+  }
+  how = co_await deliver(s_, reply);
+  if (how != exchange::ok) co_await fail(s_, r_, how);
+  if (reply.viewed) leave_deposed(s_, reply.view);
+  ns_->counts(s_.thread().index).misses.fetch_add(1, std::memory_order_relaxed);
+  s_.finished(r_, {how == exchange::ok ? outcome::miss : outcome::error,
+                   proven_ ? cache::bypass_reason::none : cache::bypass_reason::unproven});
+}
+
+bool read_flow::take_list(const upstream_reply& reply) {
+  const auto batch = *reply.view.first_batch;
+  if (batch.size() > settings_->max_entry || !batch.validate()) {
+    reject(fill_rejection::size);
+    return false;
+  }
+  store(wanted_.front(), cache::entry_kind::list, reply.view, batch.bytes());
+  return true;
+}
+
+bool read_flow::take_documents(const upstream_reply& reply) {
+  std::vector<std::pair<wanted*, protocol::byte_view>> found;
+  cache::byte_buffer key;
+  protocol::bson_element row;
+  protocol::bson_cursor rows(*reply.view.first_batch);
+  while (rows.next(row)) {
+    const auto document = row.document();
+    const auto id = document ? document->find("_id") : std::nullopt;
+    if (!id || !document->validate()) return false;
+    cache::begin_key(key, cache::key_kind::document, r_.command.db, r_.command.collection);
+    if (!cache::append_canonical_id(key, *id)) return false;
+    const auto match = std::ranges::find_if(
+        wanted_, [&key](const wanted& w) { return !w.entry && protocol::equal(w.key.bytes, key); });
+    if (match == wanted_.end()) return false;
+    found.emplace_back(&*match, document->bytes());
+  }
+  if (rows.failed()) return false;
+  for (const auto& [w, document] : found) {
+    const bool fits = document.size() <= settings_->max_entry;
+    store(*w, fits ? cache::entry_kind::document : cache::entry_kind::too_large, reply.view, document);
+    if (!fits) reject(fill_rejection::size);
+  }
+  for (auto* w : missing()) store(*w, cache::entry_kind::absent, reply.view, {});
+  return true;
+}
+
+cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_view& reply, cache::entry_kind kind) const {
+  const auto ttl = kind == cache::entry_kind::absent ? settings_->negative_ttl : settings_->ttl;
+  cache::entry_meta meta{.kind = kind,
+                         .level = level_,
+                         .generation = w.flight ? w.flight->generation() : 0,
+                         .lower = lower_,
+                         .upper = reply.operation_time,
+                         .expires = sent_ + jittered(ttl, w.key.hash)};
+  std::ranges::copy(reply.tail, meta.tail);
+  return meta;
+}
+
+// Into memory where the flight is this request's, and in any case into the answer.
+void read_flow::store(wanted& w, cache::entry_kind kind, const protocol::reply_view& reply, protocol::byte_view value) {
+  const bool too_large = kind == cache::entry_kind::too_large;
+  const auto meta = meta_for(w, reply, kind);
+  auto& flights = s_.shared().coherence.flights();
+  // The answer holds the document also where the cache only remembers that it is too large.
+  auto answer_meta = meta;
+  if (too_large) answer_meta.kind = cache::entry_kind::document;
+  w.entry = cache::entry::make(w.key.bytes, w.key.hash, answer_meta, value);
+  auto kept = too_large ? cache::entry::make(w.key.bytes, w.key.hash, meta, {}) : w.entry;
+  w.keep_out_of_redis = too_large;
+  const auto flight = std::exchange(w.flight, nullptr);
+  if (!flight) return;
+  const bool lasting = meta.expires > data_thread::now();
+  if (!flights.finish(*flight, kept, lasting && settings_->memory > 0)) {
+    reject(fill_rejection::dirty);
+    w.keep_out_of_redis = true;
+  }
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,140 @@
+// The read flow's steps in Redis: look-up, lease, fill (coherence R3, R4, R6).
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/session/read_flow.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+// Another process is reading the same: its answer is looked for after each of these pauses, then we read for ourselves.
+constexpr std::array<std::chrono::milliseconds, 5> pauses{std::chrono::milliseconds(2), std::chrono::milliseconds(5),
+                                                          std::chrono::milliseconds(13), std::chrono::milliseconds(30),
+                                                          std::chrono::milliseconds(50)};
+
+fill_rejection reason_of(cache::fill_outcome refused) noexcept {
+  switch (refused) {
+    case cache::fill_outcome::fence:
+      return fill_rejection::fence;
+    case cache::fill_outcome::epoch:
+      return fill_rejection::epoch;
+    case cache::fill_outcome::generation:
+      return fill_rejection::generation;
+    default:
+      return fill_rejection::lease;
+  }
+}
+
+}  // namespace
+
+task<void> read_flow::look_in_redis() {
+  if (s_.thread().store == nullptr) co_return;
+  if (proven_ && co_await get_from_redis()) co_return;
+  for (const auto pause : pauses) {
+    if (co_await lease_in_redis() || !proven_ || wanted_.size() > 1) co_return;
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer(
+        s_.thread().context(), pause);
+    error_code ignored;
+    co_await timer.async_wait(as_result(ignored));
+    if (!s_.is_open() || co_await get_from_redis()) co_return;
+  }
+}
+
+// True if nothing is missing any more.
+task<bool> read_flow::get_from_redis() {
+  const auto absent = missing();
+  std::vector<cache::key_view> keys;
+  for (const auto* w : absent) keys.push_back(w->key);
+  const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
+  s_.thread().store->get(ns_->name(), kind_, keys, [answer](cache::get_result got) { answer->deliver(std::move(got)); });
+  const auto result = co_await answer->wait();
+  if (result.status != cache::store_status::ok || result.items.size() != absent.size()) co_return false;
+  bool all = true;
+  for (std::size_t i = 0; i < absent.size(); ++i) all = accept_stored(*absent[i], result, i) && all;
+  co_return all;
+}
+
+// R3. The namespace's token stands for G and N: it falls with every write that they would tell of.
+bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::size_t i) {
+  const auto& item = result.items[i];
+  if (item.bytes.empty() || item.remaining <= cache::duration{}) return false;
+  const auto stored = cache::decode_stored(item.bytes);
+  if (!stored || stored->epoch != result.epoch || stored->generation != result.generation ||
+      result.generation == cache::generation_token{} || !protocol::equal(stored->key, w.key.bytes)) {
+    return false;
+  }
+  auto& coherence = s_.shared().coherence;
+  if (kind_ == cache::key_kind::document && stored->meta.lower < coherence.flights().fence(w.key.hash)) return false;
+  if ((kind_ == cache::key_kind::list) != (stored->meta.kind == cache::entry_kind::list)) return false;
+  auto meta = stored->meta;
+  // Without a flight of our own it is an answer to this request only; the generation does not matter then.
+  meta.generation = w.flight ? w.flight->generation() : 0;
+  meta.expires = data_thread::now() + item.remaining;
+  auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
+  if (!usable(fresh)) return false;
+  w.entry = fresh;
+  if (const auto flight = std::exchange(w.flight, nullptr)) {
+    if (!coherence.flights().finish(*flight, fresh, settings_->memory > 0)) reject(fill_rejection::dirty);
+  }
+  return true;
+}
+
+// False if another process holds the lease of the one key that is missing: its answer will be there soon.
+task<bool> read_flow::lease_in_redis() {
+  std::vector<wanted*> led;
+  std::vector<cache::key_view> keys;
+  for (auto* w : missing()) {
+    if (!w->flight) continue;
+    led.push_back(w);
+    keys.push_back(w->key);
+  }
+  if (led.empty()) co_return true;
+  const auto answer = std::make_shared<one_shot<cache::lease_result>>(s_.thread().get_executor());
+  s_.thread().store->lease(ns_->name(), kind_, keys,
+                           [answer](cache::lease_result got) { answer->deliver(std::move(got)); });
+  const auto result = co_await answer->wait();
+  if (result.status != cache::store_status::ok || result.grants.size() != led.size()) co_return true;
+  epoch_ = result.epoch;
+  generation_ = result.generation;
+  bool all = true;
+  for (std::size_t i = 0; i < led.size(); ++i) {
+    const auto& grant = result.grants[i];
+    lower_ = std::max(lower_, grant.fence);
+    led[i]->leased = grant.granted;
+    led[i]->lease = grant.token;
+    all = all && grant.granted;
+  }
+  co_return all;
+}
+
+// R6, in Redis. Nobody waits for it.
+void read_flow::store_in_redis() {
+  std::vector<protocol::byte_buffer> forms;
+  std::vector<cache::fill_item> items;
+  forms.reserve(wanted_.size());
+  const auto now = data_thread::now();
+  for (auto& w : wanted_) {
+    if (!w.leased || !w.entry || w.keep_out_of_redis || w.entry->meta().expires <= now) continue;
+    w.leased = false;
+    const cache::stored_entry stored{.epoch = epoch_,
+                                     .generation = generation_,
+                                     .meta = w.entry->meta(),
+                                     .key = w.entry->key(),
+                                     .value = w.entry->value()};
+    cache::encode_stored(forms.emplace_back(), stored);
+    items.push_back({.key = w.key,
+                     .bytes = forms.back(),
+                     .token = w.lease,
+                     .lower = w.entry->meta().lower,
+                     .remaining = w.entry->meta().expires - now});
+  }
+  if (items.empty()) return;
+  s_.thread().store->fill(ns_->name(), kind_, generation_, items,
+                          [&metrics = s_.thread().metrics](std::span<const cache::fill_outcome> outcomes) {
+                            for (const auto o : outcomes) {
+                              if (o == cache::fill_outcome::stored || o == cache::fill_outcome::unavailable) continue;
+                              metrics.fills_rejected[static_cast<std::size_t>(reason_of(o))].add();
+                            }
+                          });
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,161 @@
+#include "daemon/session/relay.hpp"
+
+#include <algorithm>
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr cache::duration longest_selection = std::chrono::seconds(15);
+constexpr std::size_t piece_size = 64 * 1024;
+
+task<exchange> stream_request(session& s, request& r, upstream_link& link) {
+  protocol::byte_buffer piece(std::min(piece_size, r.unread));
+  while (r.unread > 0) {
+    const auto size = co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread)));
+    if (size == 0) co_return exchange::client_lost;
+    if (co_await link.send(protocol::byte_view(piece).first(size))) co_return exchange::upstream_lost;
+  }
+  co_return exchange::ok;
+}
+
+// Reads and drops what is left of a large request, so that an error can be answered in its place.
+task<bool> skip_rest(session& s, request& r) {
+  protocol::byte_buffer piece(std::min(piece_size, r.unread));
+  while (r.unread > 0) {
+    if (co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread))) == 0) co_return false;
+  }
+  co_return true;
+}
+
+using labels = std::span<const std::string_view>;
+constexpr std::array<std::string_view, 2> of_commit{"RetryableWriteError", "TransientTransactionError"};
+constexpr std::array<std::string_view, 1> of_transaction{"TransientTransactionError"};
+constexpr std::array<std::string_view, 1> of_retryable_write{"RetryableWriteError"};
+constexpr std::array<std::string_view, 1> of_cursor{"ResumableChangeStreamError"};
+
+labels labels_of(const request& r) noexcept {
+  const auto& c = r.command;
+  if (c.is("commitTransaction") || c.is("abortTransaction")) return of_commit;
+  if (c.in_transaction) return of_transaction;
+  if (c.has_txn_number) return of_retryable_write;
+  if (c.is("getMore")) return of_cursor;
+  return {};
+}
+
+bool is_state_change(const protocol::reply_view& reply) noexcept {
+  return protocol::is_state_change(reply.code) || protocol::is_state_change(reply.write_code);
+}
+
+}  // namespace
+
+cache::instant selection_deadline(const request& r) noexcept {
+  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(r.command.max_time_ms, 1'000'000));
+  return r.received + (asked.count() > 0 ? std::min(asked, longest_selection) : longest_selection);
+}
+
+task<exchange> forward(session& s, request& r, protocol::byte_view bytes) {
+  auto* link = co_await s.upstream(selection_deadline(r));
+  if (!s.is_open()) co_return exchange::client_lost;
+  if (link == nullptr) co_return exchange::no_upstream;
+  s.thread().metrics.upstream_busy_begun.add();
+  auto how = exchange::ok;
+  if (co_await link->send(bytes.empty() ? protocol::byte_view(r.bytes) : bytes)) {
+    how = exchange::upstream_lost;
+  } else if (r.unread > 0) {
+    how = co_await stream_request(s, r, *link);
+  }
+  s.thread().metrics.upstream_busy_ended.add();
+  if (how != exchange::ok) s.drop_upstream();
+  co_return s.is_open() ? how : exchange::client_lost;
+}
+
+task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
+  reply.viewed = false;
+  auto* link = s.open_upstream();
+  if (link == nullptr) co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
+  s.thread().metrics.upstream_busy_begun.add();
+  const auto before = data_thread::now();
+  const auto got = co_await link->receive(reply.bytes, limit);
+  s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
+  s.thread().metrics.upstream_busy_ended.add();
+  if (!s.is_open()) co_return exchange::client_lost;
+  if (got == upstream_link::received::lost) co_return exchange::upstream_lost;
+  reply.whole = got == upstream_link::received::whole;
+  reply.flags = reply.bytes.size() >= 20 ? protocol::load_le<std::uint32_t>(reply.bytes.data() + 16) : 0;
+  if (!reply.whole) co_return exchange::ok;
+  protocol::op_msg message;
+  if (protocol::parse_op_msg(reply.bytes, message) != protocol::op_msg_error::none) co_return exchange::ok;
+  reply.flags = message.flags;
+  reply.body = message.body;
+  reply.viewed = protocol::view_reply(message.body, reply.view);
+  if (reply.viewed) s.learn(reply.view);
+  co_return exchange::ok;
+}
+
+task<exchange> deliver(session& s, upstream_reply& reply) {
+  // F4: a state-change error goes on without the topologyVersion that would make a driver stream.
+  if (reply.viewed && reply.view.has_topology_version && is_state_change(reply.view)) {
+    protocol::byte_buffer patched;
+    protocol::append_without_topology_version(patched, reply.bytes);
+    co_return co_await s.send(patched) ? exchange::ok : exchange::client_lost;
+  }
+  if (!co_await s.send(reply.bytes)) co_return exchange::client_lost;
+  if (reply.whole) co_return exchange::ok;
+  auto* link = s.open_upstream();
+  while (link != nullptr && link->unread() > 0) {
+    const auto piece = co_await link->read_rest();
+    if (piece.empty()) co_return exchange::upstream_lost;
+    if (!co_await s.send(piece)) co_return exchange::client_lost;
+  }
+  co_return exchange::ok;
+}
+
+void leave_deposed(session& s, const protocol::reply_view& reply) {
+  if (!is_state_change(reply)) return;
+  s.shared().request_topology_check();
+  if (s.identity().is_bound()) {
+    s.close_when_idle(disconnect::primary_changed);
+  } else {
+    s.drop_upstream();
+  }
+}
+
+task<void> relay(session& s, request& r, verdict v) {
+  const bool reply_expected = !r.command.message.has(protocol::op_msg_flags::more_to_come);
+  auto how = co_await forward(s, r);
+  upstream_reply reply;
+  bool more = reply_expected;
+  while (how == exchange::ok && more) {
+    how = co_await receive(s, reply);
+    if (how == exchange::ok) how = co_await deliver(s, reply);
+    more = (reply.flags & protocol::op_msg_flags::more_to_come) != 0;
+    if (how == exchange::ok && reply.viewed) leave_deposed(s, reply.view);
+  }
+  if (how != exchange::ok) {
+    co_await fail(s, r, how);
+    v.how = outcome::error;
+  }
+  s.finished(r, v);
+}
+
+task<void> fail(session& s, request& r, exchange how) {
+  if (how == exchange::client_lost) co_return;
+  if (how == exchange::upstream_lost) {
+    // F3: as the server's own loss would look.
+    s.close(disconnect::upstream_lost);
+    co_return;
+  }
+  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) {
+    co_await skip_rest(s, r);
+    co_return;
+  }
+  if (!co_await skip_rest(s, r)) co_return;
+  protocol::byte_buffer out;
+  protocol::append_error_reply(out, s.next_request_id(), r.header.request_id,
+                               protocol::error_code::failed_to_satisfy_read_preference,
+                               "no suitable upstream server is available: " + s.thread().upstream->description,
+                               labels_of(r));
+  co_await s.send(out);
+}
+
+}  // namespace mongocached::daemon

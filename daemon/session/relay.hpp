@@ -1,0 +1,41 @@
+// Passing one request and its replies through: byte for byte, streaming what is large, with back-pressure both ways (wire rules U1,
+// U4, F3-F5). The flows of reads and writes are made of these steps too.
+#pragma once
+
+#include "daemon/session/session.hpp"
+
+namespace mongocached::daemon {
+
+enum class exchange : std::uint8_t {
+  ok,
+  no_upstream,    // no suitable server within the time (F5); nothing was sent
+  upstream_lost,  // the connection ended between sending and the end of the reply
+  client_lost,    // the session is closed
+};
+
+struct upstream_reply {
+  protocol::byte_buffer bytes;   // the whole message, or the front of a large one
+  bool whole = false;
+  std::uint32_t flags = 0;
+  bool viewed = false;           // `body` and `view` hold something
+  protocol::bson_view body;
+  protocol::reply_view view;     // views into `bytes`
+};
+
+// Sends the request; `bytes` in place of its own if not empty (only for a whole request).
+[[nodiscard]] task<exchange> forward(session& s, request& r, protocol::byte_view bytes = {});
+[[nodiscard]] task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit = session::whole_limit);
+// To the client; what is left of a large reply is streamed.
+[[nodiscard]] task<exchange> deliver(session& s, upstream_reply& reply);
+
+// All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request.
+[[nodiscard]] task<void> relay(session& s, request& r, verdict v);
+// The answer to a request that could not be carried out.
+[[nodiscard]] task<void> fail(session& s, request& r, exchange how);
+// Time until which a server is waited for (F5).
+[[nodiscard]] cache::instant selection_deadline(const request& r) noexcept;
+
+// After a reply: a server that is no longer the primary is left (F4).
+void leave_deposed(session& s, const protocol::reply_view& reply);
+
+}  // namespace mongocached::daemon

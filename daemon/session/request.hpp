@@ -1,0 +1,32 @@
+// One message of a client on its way through the daemon.
+#pragma once
+
+#include <optional>
+
+#include "cache/bypass_reason.hpp"
+#include "cache/time.hpp"
+#include "daemon/metrics.hpp"
+#include "protocol/command_view.hpp"
+
+namespace mongocached::daemon {
+
+struct request {
+  protocol::byte_buffer bytes;        // the whole message, or the front of a large one
+  std::size_t unread = 0;             // bytes of the message that are still to be read from the client
+  protocol::message_header header;
+  protocol::command_view command;     // views into `bytes` (or into `front_body`)
+  protocol::byte_buffer front_body;   // of a large message: the elements of its body that were seen, as a document
+  bool understood = false;            // `command` holds something; false only for the front of a large message
+  cache::instant received{};
+  std::size_t label = 0;              // cache::command_label
+
+  [[nodiscard]] bool whole() const noexcept { return unread == 0; }
+};
+
+// How the request ended, for metrics and the slow log.
+struct verdict {
+  outcome how = outcome::bypass;
+  cache::bypass_reason reason = cache::bypass_reason::none;
+};
+
+}  // namespace mongocached::daemon

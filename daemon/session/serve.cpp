@@ -1,0 +1,88 @@
+// Which flow a request takes.
+#include "daemon/hello.hpp"
+#include "daemon/session/flows.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+bool is_authentication(std::string_view command) noexcept {
+  return command == "saslStart" || command == "saslContinue" || command == "logout" || command == "authenticate";
+}
+
+// The body of a large message as far as its front shows it: the elements that are there whole, rebuilt as a document of their own.
+bool view_front(request& r) {
+  constexpr std::size_t body_at = protocol::header_size + 4 + 1;
+  if (r.bytes.size() < body_at + 5 || r.bytes[body_at - 1] != 0) return false;
+  const auto rest = protocol::byte_view(r.bytes).subspan(body_at);
+  auto body = protocol::bson_view::parse_front(rest);
+  protocol::byte_buffer cut;
+  if (!body) {
+    cut.assign(rest.begin(), rest.end());
+    cut.push_back(0);
+    protocol::store_le(cut.data(), static_cast<std::int32_t>(cut.size()));
+    body = protocol::bson_view::parse(cut);
+    if (!body) return false;
+  }
+  {
+    protocol::bson_builder front(r.front_body);
+    protocol::bson_element element;
+    for (protocol::bson_cursor cursor(*body); cursor.next(element);) front.append(element);
+  }
+  protocol::op_msg message;
+  message.flags = protocol::load_le<std::uint32_t>(r.bytes.data() + protocol::header_size);
+  message.body = *protocol::bson_view::parse(r.front_body);
+  return protocol::view_command(message, r.header.request_id, r.command) == protocol::command_error::none;
+}
+
+bool view_whole(request& r) {
+  protocol::op_msg message;
+  return protocol::parse_op_msg(r.bytes, message) == protocol::op_msg_error::none &&
+         protocol::view_command(message, r.header.request_id, r.command) == protocol::command_error::none;
+}
+
+cache::bypass_reason reason_of_plain_relay(const request& r) noexcept {
+  if (!r.command.is("find")) return cache::bypass_reason::not_a_read;
+  return r.whole() ? cache::bypass_reason::transaction : cache::bypass_reason::request_size;
+}
+
+}  // namespace
+
+task<void> serve(session& s, request& r) {
+  if (r.header.code == protocol::opcode::query) {
+    protocol::op_query query;
+    static_cast<void>(protocol::parse_op_query(r.bytes, query));
+    co_return co_await serve_hello(s, r, query.query);
+  }
+  r.understood = r.whole() ? view_whole(r) : view_front(r);
+  const auto& command = r.command;
+  r.label = cache::command_label(command.name);
+  if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
+  if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
+  cache::write_plan plan;
+  cache::plan_write(command, r.understood && r.whole(), plan);
+  if (command.is("getMore")) {
+    s.set_awaiting();
+    plan.targets = s.shared().writing_cursors.targets(command.first.integer().value_or(0));
+    if (!plan.targets.empty()) plan.kind = cache::command_kind::write;
+  }
+  if (command.in_transaction && plan.kind != cache::command_kind::commit && !command.is("abortTransaction")) {
+    // W6: what a transaction writes shows itself at its commit.
+    s.shared().transactions.collect(command.lsid, command.txn_number, command.starts_transaction,
+                                    std::move(plan.targets));
+    co_return co_await relay(s, r, {outcome::bypass, cache::bypass_reason::transaction});
+  }
+  switch (plan.kind) {
+    case cache::command_kind::write:
+    case cache::command_kind::commit:
+    case cache::command_kind::authorization:
+      co_return co_await serve_write(s, r, std::move(plan));
+    case cache::command_kind::read:
+    case cache::command_kind::session:
+      break;
+  }
+  if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
+  if (command.is("find") && r.whole() && !command.has_txn_number) co_return co_await serve_read(s, r);
+  co_await relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
+}
+
+}  // namespace mongocached::daemon

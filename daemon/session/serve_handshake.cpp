@@ -1,0 +1,127 @@
+// The handshake and authentication: what travels to the client's own upstream connection, and what is learned from it.
+// Wire rules H1, H3, I1, I2.
+#include "daemon/hello.hpp"
+#include "daemon/session/flows.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+using protocol::bson_view;
+using code = protocol::error_code;
+
+constexpr std::string_view x509_refusal =
+    "MONGODB-X509 cannot be used through this proxy: the server would take the certificate of the proxy for the client's";
+
+std::string_view text_in(bson_view document, std::string_view field) {
+  const auto element = document.find(field);
+  return element && element->text() ? *element->text() : std::string_view{};
+}
+
+// The mechanism that the command sets out to use, also inside a hello.
+std::string_view mechanism_in(bson_view body) {
+  if (const auto speculative = body.find("speculativeAuthenticate")) {
+    if (const auto start = speculative->document()) return text_in(*start, "mechanism");
+  }
+  return text_in(body, "mechanism");
+}
+
+bool is_done(bson_view conversation) {
+  const auto done = conversation.find("done");
+  return done && done->truthy() == true;
+}
+
+void append_reply(protocol::byte_buffer& out, session& s, const request& r, bson_view document) {
+  if (r.header.code == protocol::opcode::query) {
+    protocol::append_op_reply(out, s.next_request_id(), r.header.request_id, document);
+  } else {
+    protocol::append_op_msg(out, s.next_request_id(), r.header.request_id, 0, document);
+  }
+}
+
+task<void> refuse(session& s, request& r, protocol::error_code error, std::string_view text) {
+  protocol::byte_buffer document;
+  protocol::append_error_document(document, error, text);
+  protocol::byte_buffer out;
+  append_reply(out, s, r, *bson_view::parse(document));
+  co_await s.send(out);
+  s.finished(r, {outcome::error, cache::bypass_reason::none});
+}
+
+task<void> answer(session& s, request& r, bson_view document, verdict v) {
+  protocol::byte_buffer out;
+  append_reply(out, s, r, document);
+  co_await s.send(out);
+  s.finished(r, v);
+}
+
+task<void> no_server(session& s, request& r) {
+  co_await refuse(s, r, code::failed_to_satisfy_read_preference,
+                  "no suitable upstream server is available: " + s.thread().upstream->description);
+}
+
+// The client's own hello is the first command on its own upstream connection (H3).
+task<void> send_hello_upstream(session& s, request& r, bson_view body) {
+  if (s.identity().is_bound() || !body.find("speculativeAuthenticate")) {
+    if (!s.open_upstream() && co_await s.upstream(selection_deadline(r), false) == nullptr) co_return co_await no_server(s, r);
+  } else {
+    // Client metadata may be sent once a connection only.
+    s.drop_upstream();
+    if (co_await s.upstream(selection_deadline(r), false) == nullptr) co_return co_await no_server(s, r);
+  }
+  const bool speculates = body.find("speculativeAuthenticate").has_value();
+  if (speculates) s.identity().changing(mechanism_in(body));
+  protocol::byte_buffer command;
+  append_upstream_hello(command, body);
+  protocol::byte_buffer message;
+  protocol::reply_view view;
+  if (!co_await s.ask(command, message, view)) co_return co_await fail(s, r, exchange::upstream_lost);
+  protocol::op_msg parsed;
+  static_cast<void>(protocol::parse_op_msg(message, parsed));
+  if (!view.ok) co_return co_await answer(s, r, parsed.body, {outcome::bypass, cache::bypass_reason::not_a_read});
+  if (const auto begun = parsed.body.find("speculativeAuthenticate"); speculates && begun && begun->document()) {
+    s.shared().clock.saw_authentication();
+    if (is_done(*begun->document())) s.identity().authenticated();
+  }
+  protocol::byte_buffer document;
+  append_hello_reply(document, body, parsed.body, s.hello_facts_now(), true);
+  co_await answer(s, r, *bson_view::parse(document), {outcome::bypass, cache::bypass_reason::not_a_read});
+}
+
+}  // namespace
+
+task<void> serve_hello(session& s, request& r, bson_view body) {
+  r.label = cache::command_label("hello");
+  s.remember_metadata(body);
+  if (mechanism_in(body) == "MONGODB-X509") {
+    co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
+  }
+  if (has_user_fields(body)) co_return co_await send_hello_upstream(s, r, body);
+  const auto until = selection_deadline(r);
+  while (s.is_open() && s.thread().upstream->hello.empty() && co_await s.thread().upstream_change(until)) {
+  }
+  const auto upstream = bson_view::parse(s.thread().upstream->hello);
+  if (!upstream) co_return co_await no_server(s, r);
+  protocol::byte_buffer document;
+  append_hello_reply(document, body, *upstream, s.hello_facts_now(), false);
+  co_await answer(s, r, *bson_view::parse(document), {outcome::local, cache::bypass_reason::none});
+}
+
+task<void> serve_authentication(session& s, request& r) {
+  const auto body = r.command.message.body;
+  if (mechanism_in(body) == "MONGODB-X509") {
+    co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
+  }
+  if (!r.command.is("saslContinue")) s.identity().changing(mechanism_in(body));
+  auto how = co_await forward(s, r);
+  upstream_reply reply;
+  if (how == exchange::ok) how = co_await receive(s, reply);
+  if (how == exchange::ok && reply.viewed && reply.view.ok) {
+    s.shared().clock.saw_authentication();
+    if (r.command.is("authenticate") || is_done(reply.body)) s.identity().authenticated();
+  }
+  if (how == exchange::ok) how = co_await deliver(s, reply);
+  if (how != exchange::ok) co_await fail(s, r, how);
+  s.finished(r, {how == exchange::ok ? outcome::bypass : outcome::error, cache::bypass_reason::not_a_read});
+}
+
+}  // namespace mongocached::daemon

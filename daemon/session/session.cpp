@@ -1,0 +1,390 @@
+#include "daemon/session/session.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+
+#include "cache/write_plan.hpp"
+#include "daemon/hello.hpp"
+#include "daemon/session/flows.hpp"
+#include "daemon/session/hit_path.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+disconnect reason_of(protocol::frame_error error) noexcept {
+  switch (error) {
+    case protocol::frame_error::http_request:
+    case protocol::frame_error::tls_hello:
+      return disconnect::not_mongodb;
+    default:
+      return disconnect::bad_frame;
+  }
+}
+
+}  // namespace
+
+session::session(data_thread& thread, tcp_socket socket)
+    : thread_(thread),
+      client_(std::move(socket)),
+      identity_(thread.shared.authorization),
+      connection_id_(++thread.shared.last_connection_id) {
+  error_code ec;
+  const auto peer = client_.remote_endpoint(ec);
+  if (!ec) peer_ = peer.address().to_string() + ':' + std::to_string(peer.port());
+  thread_.enlist(*this);
+}
+
+session::~session() { thread_.delist(*this); }
+
+void session::start() {
+  set_socket_options(client_);
+  error_code ignored;
+  client_.native_non_blocking(true, ignored);
+  wait_for_client();
+}
+
+void session::close(disconnect why) {
+  if (!open_) return;
+  open_ = false;
+  close_reason_ = why;
+  thread_.metrics.disconnects[static_cast<std::size_t>(why)].add();
+  if (why != disconnect::client_closed && shared().log.enabled(config::log_level::info)) {
+    shared().log.info("session", "connection closed", {{"client", peer_}, {"reason", name_of(why)}});
+  }
+  error_code ignored;
+  client_.close(ignored);
+  // A flow that is using the link ends with an error; it drops the link itself.
+  if (upstream_) upstream_->close();
+}
+
+void session::close_when_idle(disconnect why) {
+  if (!busy_) return close(why);
+  close_when_idle_ = true;
+  close_reason_ = why;
+}
+
+void session::drain() {
+  if (!busy_ || awaiting_) return close(disconnect::shutdown);
+  close_when_idle_ = true;
+  close_reason_ = disconnect::shutdown;
+}
+
+void session::finished(const request& r, const verdict& v) {
+  auto& metrics = thread_.metrics;
+  metrics.count(v.how, r.label);
+  if (v.reason != cache::bypass_reason::none) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
+  const auto took = data_thread::now() - r.received;
+  metrics.request_duration[static_cast<std::size_t>(v.how)].observe(took);
+  const auto slow = thread_.settings->log.slow;
+  if (slow.count() == 0 || took < slow) return;
+  const auto& c = r.command;
+  shared().log.info("session", "slow request",
+                    {{"client", peer_},
+                     {"command", c.name},
+                     {"namespace", std::string(c.db) + '.' + std::string(c.collection)},
+                     {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
+                     {"outcome", name_of(v.how)},
+                     {"reason", cache::name_of(v.reason)}});
+}
+
+void session::sweep(cache::instant now) {
+  if (!open_) return;
+  if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
+  if (connect_deadline_ != cache::instant{} && now >= connect_deadline_ && upstream_) upstream_->close();
+  if (busy_) {
+    // Nobody reads from the client now: a client that left shows itself only when asked.
+    std::uint8_t byte = 0;
+    const auto got = ::recv(client_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close(disconnect::client_closed);
+    return;
+  }
+  if (!upstream_) return;
+  const bool moved = thread_.upstream->available && (upstream_->host() != thread_.upstream->host ||
+                                                     upstream_->port() != thread_.upstream->port);
+  if (!moved && upstream_->is_open() && !upstream_->is_dead()) return upstream_->release_memory();
+  drop_upstream();
+  if (identity_.is_bound()) close(moved ? disconnect::primary_changed : disconnect::upstream_lost);
+}
+
+void session::remember_metadata(protocol::bson_view hello) {
+  constexpr std::size_t longest = 512;  // what drivers may send at most
+  const auto client = hello.find("client");
+  if (!client || !client->document() || client->value.size() > longest) return;
+  metadata_.assign(client->value.begin(), client->value.end());
+}
+
+hello_facts session::hello_facts_now() const noexcept {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {.kind = thread_.upstream->kind,
+          .now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
+          .connection_id = connection_id_,
+          .service_id = thread_.shared.service_id};
+}
+
+bool session::answer_hello(protocol::bson_view body, const protocol::message_header& header) {
+  const auto upstream = protocol::bson_view::parse(thread_.upstream->hello);
+  if (!upstream) return false;
+  remember_metadata(body);
+  protocol::byte_buffer document;
+  append_hello_reply(document, body, *upstream, hello_facts_now(), false);
+  const auto reply = *protocol::bson_view::parse(document);
+  if (header.code == protocol::opcode::query) {
+    protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, reply);
+  } else {
+    protocol::append_op_msg(thread_.output, next_request_id(), header.request_id, 0, reply);
+  }
+  static const auto label = cache::command_label("hello");
+  thread_.metrics.count(outcome::local, label);
+  return true;
+}
+
+void session::wait_for_client() {
+  if (reading_ || busy_ || !open_) return;
+  reading_ = true;
+  client_.async_wait(tcp_socket::wait_read, [self = shared_from_this()](const error_code& ec) {
+    self->reading_ = false;
+    self->on_readable(ec);
+  });
+}
+
+void session::on_readable(const error_code& ec) {
+  if (!open_ || busy_) return;
+  if (ec) return close(disconnect::client_error);
+  auto& room = thread_.input;
+  const auto got = ::recv(client_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
+  if (got == 0) return close(disconnect::client_closed);
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EINTR) return close(disconnect::client_error);
+    return wait_for_client();
+  }
+  const auto fresh = protocol::byte_view(room).first(static_cast<std::size_t>(got));
+  if (input_.empty()) {
+    const auto used = handle_all(fresh);
+    if (open_ && used < fresh.size()) input_.append(fresh.subspan(used));
+  } else {
+    input_.append(fresh);
+    input_.consume(handle_all(input_.data()));
+  }
+  resume_reading();
+}
+
+void session::resume_reading() {
+  if (!open_ || busy_) return;
+  if (auto rest = flush(); !rest.empty()) {
+    // The client does not take it at once: the rest waits, and so does whatever the client sends next.
+    return spawn(finish_output(std::move(rest)));
+  }
+  if (!open_) return;
+  if (input_.empty()) {
+    deadline_ = {};
+    input_.release();
+  } else {
+    deadline_ = data_thread::now() + stall_limit;
+  }
+  if (close_when_idle_ || thread_.draining) return close(close_when_idle_ ? close_reason_ : disconnect::shutdown);
+  wait_for_client();
+}
+
+std::size_t session::handle_all(protocol::byte_view bytes) {
+  std::size_t used = 0;
+  while (open_ && !busy_) {
+    const auto rest = bytes.subspan(used);
+    if (rest.size() < protocol::header_size) {
+      if (first_bytes_ && !rest.empty()) {
+        if (const auto error = protocol::probe_prefix(rest); error != protocol::frame_error::none) close(reason_of(error));
+      }
+      break;
+    }
+    protocol::message_header header;
+    if (const auto error = protocol::read_header(rest, header, first_bytes_); error != protocol::frame_error::none) {
+      shared().log.info("session", "bytes that are no message", {{"client", peer_}, {"error", protocol::name_of(error)}});
+      close(reason_of(error));
+      break;
+    }
+    const auto length = static_cast<std::size_t>(header.length);
+    if (length > whole_limit) {
+      if (rest.size() < front_size) break;
+      first_bytes_ = false;
+      const auto here = std::min(rest.size(), length);
+      begin_large(rest.first(here), header);
+      used += here;
+      break;
+    }
+    if (rest.size() < length) break;
+    first_bytes_ = false;
+    used += length;
+    if (handle(rest.first(length)) != step::next) break;
+  }
+  return used;
+}
+
+session::step session::handle(protocol::byte_view message) {
+  protocol::message_header header;
+  static_cast<void>(protocol::read_header(message, header));
+  if (header.code == protocol::opcode::msg) return handle_op_msg(message, header);
+  if (header.code == protocol::opcode::query) return handle_op_query(message, header);
+  close(disconnect::unsupported_opcode);
+  return step::closed;
+}
+
+session::step session::handle_op_msg(protocol::byte_view message, const protocol::message_header& header) {
+  protocol::op_msg parsed;
+  if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
+    shared().log.info("session", "bad OP_MSG", {{"client", peer_}, {"error", protocol::name_of(error)}});
+    close(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
+    return step::closed;
+  }
+  protocol::command_view command;
+  if (const auto error = protocol::view_command(parsed, header.request_id, command);
+      error != protocol::command_error::none) {
+    refuse(header, protocol::error_code::failed_to_parse, std::string("malformed command: ") + protocol::name_of(error));
+    return step::next;
+  }
+  if (try_hit(*this, command)) return step::next;
+  if (is_hello(command.name) && !has_user_fields(parsed.body) && answer_hello(parsed.body, header)) {
+    return step::next;
+  }
+  request r;
+  r.bytes.assign(message.begin(), message.end());
+  r.header = header;
+  start_flow(std::move(r));
+  return step::busy;
+}
+
+session::step session::handle_op_query(protocol::byte_view message, const protocol::message_header& header) {
+  protocol::op_query query;
+  if (!protocol::parse_op_query(message, query)) {
+    close(disconnect::bad_message);
+    return step::closed;
+  }
+  protocol::bson_element first;
+  protocol::bson_cursor cursor(query.query);
+  if (!query.full_collection_name.ends_with(".$cmd") || !cursor.next(first) || !is_hello(first.name)) {
+    // As servers since 5.1 answer: the legacy opcode lives for the handshake only.
+    protocol::byte_buffer error;
+    protocol::append_error_document(error, protocol::error_code::unsupported_op_query_command,
+                                    "only the handshake may be sent as OP_QUERY");
+    protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, *protocol::bson_view::parse(error));
+    return step::next;
+  }
+  if (!has_user_fields(query.query) && answer_hello(query.query, header)) return step::next;
+  request r;
+  r.bytes.assign(message.begin(), message.end());
+  r.header = header;
+  start_flow(std::move(r));
+  return step::busy;
+}
+
+void session::refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text) {
+  protocol::append_error_reply(thread_.output, next_request_id(), header.request_id, code, text);
+  thread_.metrics.count(outcome::error, cache::command_label({}));
+}
+
+protocol::byte_buffer session::flush() {
+  auto& out = thread_.output;
+  if (out.empty()) return {};
+  const auto sent = ::send(client_.native_handle(), out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent == static_cast<ssize_t>(out.size())) {
+    out.clear();
+    return {};
+  }
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    out.clear();
+    close(disconnect::client_error);
+    return {};
+  }
+  protocol::byte_buffer rest(out.begin() + std::max<ssize_t>(sent, 0), out.end());
+  out.clear();
+  return rest;
+}
+
+task<bool> session::send(protocol::byte_view bytes) {
+  if (!open_) co_return false;
+  const auto sent = ::send(client_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent == static_cast<ssize_t>(bytes.size())) co_return true;
+  if (sent > 0) bytes = bytes.subspan(static_cast<std::size_t>(sent));
+  while (!bytes.empty()) {
+    deadline_ = data_thread::now() + stall_limit;  // of progress, not of the whole
+    error_code ec;
+    const auto size = co_await client_.async_write_some(asio::buffer(bytes.data(), bytes.size()), as_result(ec));
+    if (ec) {
+      close(disconnect::client_error);
+      co_return false;
+    }
+    bytes = bytes.subspan(size);
+  }
+  deadline_ = {};
+  co_return open_;
+}
+
+task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
+  if (!open_) co_return 0;
+  deadline_ = data_thread::now() + stall_limit;
+  error_code ec;
+  const auto size = co_await client_.async_read_some(asio::buffer(room.data(), room.size()), as_result(ec));
+  deadline_ = {};
+  if (ec || size == 0) {
+    close(ec == asio::error::eof ? disconnect::client_closed : disconnect::client_error);
+    co_return 0;
+  }
+  r.unread -= size;
+  co_return size;
+}
+
+void session::begin_large(protocol::byte_view front, const protocol::message_header& header) {
+  if (header.code != protocol::opcode::msg) return close(disconnect::unsupported_opcode);
+  request r;
+  r.bytes.assign(front.begin(), front.end());
+  r.header = header;
+  r.unread = static_cast<std::size_t>(header.length) - front.size();
+  start_flow(std::move(r));
+}
+
+void session::start_flow(request r) {
+  r.received = data_thread::now();
+  spawn(run_flow(std::move(r), flush()));
+}
+
+void session::spawn(task<void> work) {
+  if (!open_) return;
+  busy_ = true;
+  deadline_ = {};
+  asio::co_spawn(thread_.context(), std::move(work), [self = shared_from_this()](const std::exception_ptr& error) {
+    if (!error) return;
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      self->shared().log.error("session", "a request failed", {{"client", self->peer_}, {"error", e.what()}});
+    }
+    self->close(disconnect::internal);
+  });
+}
+
+// Both begin with a post: what called spawn() has not finished its turn yet.
+task<void> session::finish_output(protocol::byte_buffer rest) {
+  const auto self = shared_from_this();
+  co_await asio::post(use_task);
+  co_await send(rest);
+  go_on();
+}
+
+task<void> session::run_flow(request r, protocol::byte_buffer before) {
+  const auto self = shared_from_this();
+  co_await asio::post(use_task);
+  if (before.empty() || co_await send(before)) co_await serve(*this, r);
+  go_on();
+}
+
+void session::go_on() {
+  busy_ = false;
+  awaiting_ = false;
+  if (!open_) return drop_upstream();
+  input_.consume(handle_all(input_.data()));
+  resume_reading();
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,116 @@
+// One client's connection, from its first byte to its last.
+//
+// States: waiting (for the client's next message), answering (hits and errors are answered within the turn that read them), busy (one
+// request is with a flow: a coroutine that may talk to Redis and to the upstream). Nothing is read from the client while busy, which
+// is the back-pressure; replies keep the order of requests. Lives on its data thread; kept alive by its pending operations.
+#pragma once
+
+#include <memory>
+
+#include "daemon/data_thread.hpp"
+#include "daemon/hello.hpp"
+#include "daemon/message_buffer.hpp"
+#include "daemon/session/client_identity.hpp"
+#include "daemon/session/request.hpp"
+#include "daemon/upstream_link.hpp"
+#include "protocol/op_query.hpp"
+#include "protocol/reply.hpp"
+
+namespace mongocached::daemon {
+
+class session : public std::enable_shared_from_this<session> {
+ public:
+  // A message up to this size is looked at whole; of a larger one only the front is, and the rest streams by.
+  static constexpr std::size_t whole_limit = 256 * 1024;
+  static constexpr std::size_t front_size = 32 * 1024;
+  // A message begun must go on, a reply must be taken, within this time.
+  static constexpr cache::duration stall_limit = std::chrono::seconds(60);
+
+  session(data_thread& thread, tcp_socket socket);
+  ~session();
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  void start();
+  void close(disconnect why);
+  void close_when_idle(disconnect why);
+  void drain();
+  // Four times a second: deadlines, vanished peers.
+  void sweep(cache::instant now);
+
+  // For the flows.
+  [[nodiscard]] data_thread& thread() noexcept { return thread_; }
+  [[nodiscard]] process& shared() noexcept { return thread_.shared; }
+  [[nodiscard]] client_identity& identity() noexcept { return identity_; }
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
+  [[nodiscard]] std::int32_t next_request_id() noexcept { return ++last_request_id_; }
+  [[nodiscard]] hello_facts hello_facts_now() const noexcept;
+  void remember_metadata(protocol::bson_view hello);
+
+  // False once the session is closed.
+  [[nodiscard]] task<bool> send(protocol::byte_view bytes);
+  // The next bytes of the request's unread part, read into `room`; 0 once the session is closed.
+  [[nodiscard]] task<std::size_t> read_rest(request& r, std::span<std::uint8_t> room);
+
+  // The connection upstream, opened if there is none. Null if none can be had by `until`, or the session was closed.
+  // `handshake` false leaves out our own hello: the client's is about to travel.
+  [[nodiscard]] task<upstream_link*> upstream(cache::instant until, bool handshake = true);
+  [[nodiscard]] upstream_link* open_upstream() noexcept { return upstream_ && upstream_->is_open() ? upstream_.get() : nullptr; }
+  void drop_upstream() noexcept;
+  // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the connection was lost;
+  // a reply that is too large or malformed counts as lost.
+  [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message, protocol::reply_view& reply);
+  // Remembers what a relayed reply tells about time, identity and elections.
+  void learn(const protocol::reply_view& reply);
+
+  // The request is one that the server may hold for long (an awaited getMore).
+  void set_awaiting() noexcept { awaiting_ = true; }
+  void finished(const request& r, const verdict& v);
+
+ private:
+  friend class data_thread;
+  enum class step : std::uint8_t { next, busy, closed };
+
+  void wait_for_client();
+  void on_readable(const error_code& ec);
+  // Handles what is in `bytes`; returns how much of it was consumed.
+  std::size_t handle_all(protocol::byte_view bytes);
+  [[nodiscard]] step handle(protocol::byte_view message);
+  [[nodiscard]] step handle_op_msg(protocol::byte_view message, const protocol::message_header& header);
+  [[nodiscard]] step handle_op_query(protocol::byte_view message, const protocol::message_header& header);
+  [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
+  void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
+  // Sends the turn's output; what the client did not take comes back.
+  [[nodiscard]] protocol::byte_buffer flush();
+  void begin_large(protocol::byte_view front, const protocol::message_header& header);
+  void start_flow(request r);
+  void spawn(task<void> work);
+  [[nodiscard]] task<void> run_flow(request r, protocol::byte_buffer before);
+  [[nodiscard]] task<void> finish_output(protocol::byte_buffer rest);
+  void go_on();
+  void resume_reading();
+  [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
+
+  data_thread& thread_;
+  tcp_socket client_;
+  message_buffer input_;
+  bool open_ = true;
+  bool busy_ = false;
+  bool first_bytes_ = true;
+  bool awaiting_ = false;                       // the flow is one that may rightly last: it does not hold a drain
+  bool close_when_idle_ = false;
+  bool reading_ = false;                        // a wait on the client is pending
+  disconnect close_reason_ = disconnect::client_closed;
+  cache::instant deadline_{};                   // of reading a message or sending a reply; 0: none
+  cache::instant connect_deadline_{};           // of the upstream connection being opened; 0: none
+  std::unique_ptr<upstream_link> upstream_;
+  client_identity identity_;
+  protocol::byte_buffer metadata_;              // the client's `client` document, for our own hello
+  const std::int32_t connection_id_;
+  std::int32_t last_request_id_ = 0;
+  std::size_t roster_index_ = 0;                // in data_thread::sessions_
+  std::string peer_;
+};
+
+}  // namespace mongocached::daemon

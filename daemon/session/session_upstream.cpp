@@ -1,0 +1,102 @@
+// The session's side towards the upstream: opening the connection, our own commands on it, what is learned from replies.
+#include <boost/asio/ssl/context.hpp>
+
+#include "daemon/hello.hpp"
+#include "daemon/session/session.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr std::size_t own_reply_limit = 1 << 20;
+
+bool same_server(const upstream_link& link, const upstream_snapshot& target) noexcept {
+  return link.host() == target.host && link.port() == target.port;
+}
+
+}  // namespace
+
+void session::drop_upstream() noexcept {
+  if (!upstream_) return;
+  upstream_->close();
+  upstream_.reset();
+  thread_.metrics.upstream_closed.add();
+}
+
+task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
+  while (open_) {
+    const auto target = thread_.upstream;
+    if (upstream_ && upstream_->is_open()) {
+      if (!target->available || same_server(*upstream_, *target)) {
+        // Between two requests the server may have gone (a restart): better noticed before the request is sent.
+        if (!upstream_->is_dead()) co_return upstream_.get();
+      }
+      if (identity_.is_bound()) {
+        // F4: this client's identity cannot be set up again for it.
+        close(disconnect::primary_changed);
+        co_return nullptr;
+      }
+    }
+    drop_upstream();
+    if (target->available) {
+      upstream_ = std::make_unique<upstream_link>(thread_.context());
+      thread_.metrics.upstream_opened.add();
+      connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
+      const auto ec = co_await open(*upstream_, target, handshake);
+      connect_deadline_ = {};
+      if (!open_) co_return nullptr;
+      if (!ec) co_return upstream_.get();
+      shared().log.warn("upstream", "cannot connect",
+                        {{"host", target->host}, {"port", target->port}, {"error", ec.message()}});
+      drop_upstream();
+      shared().request_topology_check();
+    }
+    const auto now = data_thread::now();
+    if (now >= until) break;
+    // Refused just now: not again at once, but as soon as something changed.
+    co_await thread_.upstream_change(target->available ? std::min(until, now + std::chrono::milliseconds(500)) : until);
+  }
+  co_return nullptr;
+}
+
+task<error_code> session::open(upstream_link& link, const snapshot_ptr& target, bool handshake) {
+  auto ec = co_await link.connect(*target, shared().upstream_tls.get(), shared().check_upstream_host);
+  if (ec || !handshake) co_return ec;
+  protocol::byte_buffer hello;
+  append_plain_hello(hello, protocol::bson_view::parse(metadata_));
+  protocol::byte_buffer reply_message;
+  protocol::reply_view reply;
+  if (!co_await ask(hello, reply_message, reply) || !reply.ok) co_return asio::error::connection_refused;
+  co_return error_code{};
+}
+
+task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
+                        protocol::reply_view& reply) {
+  auto* link = open_upstream();
+  if (link == nullptr) co_return false;
+  protocol::byte_buffer message;
+  const auto id = next_request_id();
+  protocol::append_op_msg(message, id, 0, 0, *protocol::bson_view::parse(document));
+  if (co_await link->send(message)) co_return false;
+  const auto got = co_await link->receive(reply_message, own_reply_limit);
+  protocol::op_msg parsed;
+  if (got != upstream_link::received::whole ||
+      protocol::parse_op_msg(reply_message, parsed) != protocol::op_msg_error::none ||
+      !protocol::view_reply(parsed.body, reply)) {
+    link->close();
+    co_return false;
+  }
+  learn(reply);
+  co_return true;
+}
+
+void session::learn(const protocol::reply_view& reply) {
+  shared().clock.saw(reply);
+  shared().coherence.saw_operation_time(reply.operation_time);
+  const auto code = static_cast<protocol::error_code>(reply.code);
+  if (!reply.ok && (code == protocol::error_code::unauthorized || code == protocol::error_code::authentication_failed ||
+                    code == protocol::error_code::reauthentication_required)) {
+    identity_.revoke();
+  }
+}
+
+}  // namespace mongocached::daemon

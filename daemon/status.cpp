@@ -1,0 +1,136 @@
+#include "daemon/status.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <map>
+
+namespace mongocached::daemon {
+namespace {
+
+namespace json = boost::json;
+
+std::uint64_t bypassed(const status_input& in, std::size_t reason) {
+  std::uint64_t sum = 0;
+  for (const auto& thread : in.threads) sum += thread->metrics.bypass[reason].value();
+  return sum;
+}
+
+std::uint64_t requests(const status_input& in, outcome how) {
+  std::uint64_t sum = 0;
+  for (const auto& thread : in.threads) {
+    for (const auto& command : thread->metrics.requests[static_cast<std::size_t>(how)]) sum += command.value();
+  }
+  return sum;
+}
+
+double ratio(std::uint64_t part, std::uint64_t rest) {
+  return part + rest == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(part + rest);
+}
+
+std::int64_t milliseconds(cache::duration d) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
+}
+
+json::object settings_of(const config::settings& s) {
+  return {{"listen", to_string(s.listen.address)},
+          {"upstream", s.upstream.uri.masked()},
+          {"redis", s.redis.uri ? s.redis.uri->masked() : "none"},
+          {"cache",
+           {{"enabled", s.cache.enabled},
+            {"memory_bytes", s.cache.memory},
+            {"max_entry_bytes", s.cache.max_entry},
+            {"ttl_ms", milliseconds(s.cache.ttl)},
+            {"negative_ttl_ms", milliseconds(s.cache.negative_ttl)},
+            {"mode_asked_for", name_of(s.cache.mode)}}}};
+}
+
+json::object outcomes_of(const status_input& in) {
+  json::object out;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(outcome::count_); ++i) {
+    const auto how = static_cast<outcome>(i);
+    out[name_of(how)] = requests(in, how);
+  }
+  return out;
+}
+
+json::array reasons_of(const status_input& in) {
+  std::vector<std::pair<std::uint64_t, const char*>> reasons;
+  for (std::size_t i = 1; i < static_cast<std::size_t>(cache::bypass_reason::count_); ++i) {
+    if (const auto n = bypassed(in, i); n > 0) reasons.emplace_back(n, name_of(static_cast<cache::bypass_reason>(i)));
+  }
+  std::ranges::sort(reasons, std::greater<>{});
+  json::array out;
+  for (const auto& [n, name] : reasons) out.push_back({{"reason", name}, {"requests", n}});
+  return out;
+}
+
+json::array namespaces_of(const status_input& in) {
+  auto& coherence = in.shared.coherence;
+  std::map<std::string, std::uint64_t, std::less<>> entries;
+  coherence.local().erase_if([&entries](const cache::entry& e) {
+    const auto name = cache::namespace_of(e.key());
+    auto count = entries.find(name);
+    if (count == entries.end()) count = entries.emplace(name, 0).first;
+    ++count->second;
+    return false;
+  });
+  json::array out;
+  for (auto* ns : coherence.namespaces().all()) {
+    out.push_back({{"namespace", ns->name()},
+                   {"collection", name_of(ns->last_known())},
+                   {"hits", ns->hits()},
+                   {"misses", ns->misses()},
+                   {"hit_ratio", ratio(ns->hits(), ns->misses())},
+                   {"entries", entries[ns->name()]}});
+  }
+  return out;
+}
+
+json::array servers_of(const upstream_snapshot& upstream) {
+  json::array out;
+  for (const auto& server : upstream.servers) {
+    out.push_back({{"host", server.host}, {"port", server.port}, {"type", name_of(server.type)}});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string status_json(const status_input& in) {
+  const auto settings = in.shared.settings.load();
+  const auto stats = in.shared.local.stats();
+  const auto hits = requests(in, outcome::l1_hit) + requests(in, outcome::redis_hit) + requests(in, outcome::coalesced);
+  std::size_t clients = 0;
+  for (const auto& thread : in.threads) clients += thread->session_count();
+  const json::object out{
+      {"version", in.version},
+      {"uptime_seconds", std::chrono::duration<double>(in.uptime).count()},
+      {"settings", settings_of(*settings)},
+      {"freshness",
+       {{"mode", "ttl"},
+        {"promise",
+         "writes through this proxy are seen at once; other writes after at most ttl (there is no change stream yet)"},
+        {"ttl_ms", milliseconds(settings->cache.ttl)}}},
+      {"upstream",
+       {{"kind", name_of(in.upstream->kind)},
+        {"available", in.upstream->available},
+        {"description", in.upstream->description},
+        {"target", in.upstream->host + ':' + std::to_string(in.upstream->port)},
+        {"servers", servers_of(*in.upstream)}}},
+      {"redis", {{"up", in.redis != nullptr && in.redis->up()}, {"state", in.redis_state}}},
+      {"stream", {{"up", false}, {"lag_ms", nullptr}}},
+      {"clients", clients},
+      {"cache",
+       {{"entries", stats.entries},
+        {"bytes", stats.bytes},
+        {"limit_bytes", stats.limit_bytes},
+        {"evictions", stats.evictions},
+        {"expired", stats.expired}}},
+      {"requests", outcomes_of(in)},
+      {"hit_ratio", ratio(hits, requests(in, outcome::miss))},
+      {"not_served_from_cache", reasons_of(in)},
+      {"namespaces", namespaces_of(in)}};
+  return json::serialize(out);
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,24 @@
+// What GET /status says, as JSON.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cache/store/redis_store.hpp"
+#include "daemon/data_thread.hpp"
+
+namespace mongocached::daemon {
+
+struct status_input {
+  std::string version;
+  cache::duration uptime{};
+  process& shared;
+  const std::vector<std::unique_ptr<data_thread>>& threads;
+  snapshot_ptr upstream;
+  const cache::redis_hub* redis = nullptr;  // null: none configured, or the upstream not known yet
+  std::string redis_state;
+};
+
+[[nodiscard]] std::string status_json(const status_input& input);
+
+}  // namespace mongocached::daemon

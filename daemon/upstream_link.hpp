@@ -1,0 +1,57 @@
+// One connection to the upstream, of one client in passthrough mode. Whole messages in and out; messages too large to be held are
+// handed over in pieces. One thread. Deadlines are kept by the owner, who closes the link.
+#pragma once
+
+#include <string>
+
+#include "daemon/byte_stream.hpp"
+#include "daemon/control/topology.hpp"
+#include "daemon/message_buffer.hpp"
+
+namespace mongocached::daemon {
+
+class upstream_link {
+ public:
+  explicit upstream_link(asio::io_context& context) : context_(context), stream_(tcp_socket(context)) {}
+
+  // Resolves and connects, with TLS where `tls` is not null.
+  [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, asio::ssl::context* tls, bool check_host);
+
+  [[nodiscard]] task<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
+
+  enum class received : std::uint8_t {
+    whole,  // `into` is one message
+    front,  // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
+    lost,   // the connection ended, or sent what is no message
+  };
+  [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit);
+  [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
+  // The next piece of a message received by its front, at most unread() bytes; empty if the connection was lost.
+  [[nodiscard]] task<protocol::byte_view> read_rest();
+
+  void close() noexcept;
+  // Between requests: the upstream closed the connection, or spoke unasked.
+  [[nodiscard]] bool is_dead() noexcept { return !in_.empty() || stream_.broke_silence(); }
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  // Version of the snapshot it was opened for.
+  [[nodiscard]] std::uint64_t target_version() const noexcept { return target_version_; }
+  [[nodiscard]] const std::string& host() const noexcept { return host_; }
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  // Gives idle buffers back.
+  void release_memory() noexcept { in_.release(); }
+
+ private:
+  [[nodiscard]] task<bool> read_more();
+
+  asio::io_context& context_;
+  byte_stream stream_;
+  message_buffer in_;
+  std::size_t unread_ = 0;
+  std::size_t piece_ = 0;  // handed out by read_rest() and not consumed yet
+  bool open_ = false;
+  std::uint64_t target_version_ = 0;
+  std::string host_;
+  std::uint16_t port_ = 0;
+};
+
+}  // namespace mongocached::daemon
