@@ -1,0 +1,120 @@
+// What the protocol module costs for one look-up by _id: frame and parse the find that PyMongo sends, build the reply
+// to it. No sockets: run it with --benchmark_filter to see one part. Allocations in steady state would show here first.
+#include <benchmark/benchmark.h>
+
+#include <array>
+
+#include "bench/find_reply.hpp"
+#include "bench/request_writer.hpp"
+#include "protocol/command_view.hpp"
+#include "protocol/reply.hpp"
+
+namespace {
+
+using namespace mongocached;
+
+// find_one as PyMongo sends it to a mongos, with lsid and $clusterTime.
+protocol::byte_buffer pymongo_find_one() {
+  static constexpr std::array<std::uint8_t, 12> id{0x66, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  static constexpr std::array<std::uint8_t, 16> session{1, 2, 3, 4};
+  static constexpr std::array<std::uint8_t, 20> hash{};
+  protocol::byte_buffer out;
+  const std::size_t start = protocol::begin_op_msg(out, 1, 0);
+  protocol::bson_builder body(out);
+  body.append_string("find", "docs");
+  body.open_document("filter").append_object_id("_id", id);
+  body.append_int32("limit", 1);
+  body.append_bool("singleBatch", true);
+  body.open_document("lsid").append_binary("id", 4, session);
+  {
+    auto time = body.open_document("$clusterTime");
+    time.append_timestamp("clusterTime", 1);
+    auto signature = time.open_document("signature");
+    signature.append_binary("hash", 0, hash);
+    signature.append_int64("keyId", 0);
+  }
+  body.append_string("$db", "bench");
+  body.finish();
+  protocol::end_op_msg(out, start);
+  return out;
+}
+
+protocol::byte_buffer find_reply(std::size_t size) {
+  static constexpr std::array<std::uint8_t, 12> id{};
+  protocol::byte_buffer out;
+  bench::find_reply_writer(size).append_one(out, 1, {protocol::bson_type::object_id, "_id", id, {}}, "bench.docs", 1);
+  return out;
+}
+
+void frame_and_view_command(benchmark::State& state) {
+  const auto message = pymongo_find_one();
+  while (state.KeepRunning()) {
+    protocol::message_header header;
+    protocol::op_msg parsed;
+    protocol::command_view command;
+    if (protocol::read_header(message, header) != protocol::frame_error::none ||
+        protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
+        protocol::view_command(parsed, header.request_id, command) != protocol::command_error::none) {
+      return state.SkipWithError("the request was refused");
+    }
+    benchmark::DoNotOptimize(command);
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(message.size()));
+}
+BENCHMARK(frame_and_view_command);
+
+void parse_message_only(benchmark::State& state) {
+  const auto message = pymongo_find_one();
+  while (state.KeepRunning()) {
+    protocol::op_msg parsed;
+    if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none) {
+      return state.SkipWithError("the request was refused");
+    }
+    benchmark::DoNotOptimize(parsed);
+  }
+}
+BENCHMARK(parse_message_only);
+
+// What a relayed reply of that many bytes costs to read.
+void view_find_reply(benchmark::State& state) {
+  const auto message = find_reply(static_cast<std::size_t>(state.range(0)));
+  while (state.KeepRunning()) {
+    protocol::op_msg parsed;
+    protocol::reply_view view;
+    if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
+        !protocol::view_reply(parsed.body, view) || !view.first_batch) {
+      return state.SkipWithError("the reply was not understood");
+    }
+    benchmark::DoNotOptimize(view);
+  }
+}
+BENCHMARK(view_find_reply)->Arg(560)->Arg(16'384);
+
+// A whole find reply around a document that is at hand, into a buffer that is used again.
+void build_find_reply(benchmark::State& state) {
+  static constexpr std::array<std::uint8_t, 12> id{};
+  const bench::find_reply_writer writer(static_cast<std::size_t>(state.range(0)));
+  protocol::byte_buffer out;
+  while (state.KeepRunning()) {
+    out.clear();
+    writer.append_one(out, 1, {protocol::bson_type::object_id, "_id", id, {}}, "bench.docs", 1);
+    benchmark::DoNotOptimize(out.data());
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(build_find_reply)->Arg(560)->Arg(16'384);
+
+void build_error_reply(benchmark::State& state) {
+  protocol::byte_buffer out;
+  while (state.KeepRunning()) {
+    out.clear();
+    protocol::append_error_reply(out, 1, 1, protocol::error_code::host_unreachable, "no server can be reached");
+    benchmark::DoNotOptimize(out.data());
+    benchmark::ClobberMemory();
+  }
+}
+BENCHMARK(build_error_reply);
+
+}  // namespace
+
+BENCHMARK_MAIN();
