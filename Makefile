@@ -1,0 +1,58 @@
+# Thin: every target names the commands it stands for. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+stage := scripts/stage
+ctest := ctest -j2 --output-on-failure --no-tests=error
+python := .deps/client/bin/python -B
+
+.PHONY: build deps test demo bench lint format sanitize asan-ubsan tsan fuzz clean help
+.PRECIOUS: build/%/build.ninja
+.NOTPARALLEL:
+
+build: build/release/build.ninja ## release build of everything (the default)
+	cmake --build build/release
+
+build/%/build.ninja:
+	cmake --preset $*
+
+deps: ## install what building, testing and the demo need
+	@scripts/install-deps
+
+test: export STAGES_FILE := $(CURDIR)/build/stages-test.txt
+test: ## set-up, release build, unit tests, integration tests with real clients and servers
+	@mkdir -p build && : >$(STAGES_FILE)
+	@$(stage) 'test: set-up' scripts/install-deps
+	@$(stage) 'test: build' $(MAKE) --no-print-directory build
+	@$(stage) 'test: unit' $(ctest) --test-dir build/release; unit=$$?; \
+	  $(stage) 'test: integration' $(python) -m pytest tests/integration; integration=$$?; \
+	  printf '\nSeconds a stage:\n'; cat $(STAGES_FILE); exit $$((unit || integration))
+
+demo: deps build/release/build.ninja ## the speed-up on real films and places (KEEP=1 leaves it running)
+	cmake --build build/release --target mongocached
+	@$(python) demo/demo.py $(if $(KEEP),--keep)
+
+bench: deps build ## the figures: hit latency and throughput beside their yardsticks
+	$(python) bench/run.py $(BENCH_ARGS)
+
+lint: deps build/release/build.ninja ## layout and common faults
+	@scripts/lint
+
+format: deps ## rewrite the layout of all sources
+	@scripts/lint --fix
+
+sanitize: asan-ubsan tsan ## unit tests under clang's sanitizers (each is a target of its own)
+
+asan-ubsan tsan: %: deps build/%/build.ninja
+	cmake --build build/$@
+	$(ctest) --test-dir build/$@
+
+fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 20) each
+	cmake --build build/fuzz --target tests/fuzz/all
+	scripts/fuzz
+
+clean: ## remove everything built (not .deps)
+	rm -rf build demo/report bench/report
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
