@@ -28,13 +28,15 @@ cache::instant data_thread::now() noexcept {
 
 void data_thread::start() {
   schedule_sweep();
+  clients_.start();
   thread_ = std::thread([this] { context_.run(); });
 }
 
 void data_thread::stop() {
   asio::post(context_, [this] {
-    // close() takes no session off the list at once: their pending operations still hold them.
-    for (auto* s : sessions_) s->close(disconnect::shutdown);
+    while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
+    departed_.clear();
+    clients_.stop();
     timer_.cancel();
     for (auto& waiter : upstream_waiters_) waiter->deliver(false);
     for (auto& late : deferred_) late.call();
@@ -47,37 +49,44 @@ void data_thread::stop() {
 
 void data_thread::adopt_client(tcp_socket socket) {
   live_.fetch_add(1, std::memory_order_relaxed);
-  asio::post(context_, [this, socket = std::make_shared<tcp_socket>(std::move(socket))] {
-    const auto client = std::make_shared<session>(*this, std::move(*socket));
+  shared.client_count.fetch_add(1);
+  set_socket_options(socket);
+  error_code ec;
+  const auto from = socket.remote_endpoint(ec);
+  auto peer = ec ? std::string() : from.address().to_string() + ':' + std::to_string(from.port());
+  socket.native_non_blocking(true, ec);
+  // From Asio's reactor to the poller.
+  const int fd = socket.release(ec);
+  asio::post(context_, [this, fd, peer = std::move(peer)]() mutable {
+    const auto client = std::make_shared<session>(*this, fd, std::move(peer));
+    client->roster_index_ = sessions_.size();
+    sessions_.push_back(client);
+    metrics.clients_opened.add();
+    metrics.connections_total.add();
     if (draining) return client->close(disconnect::shutdown);
-    client->start();
+    static_cast<void>(client->start());
   });
 }
 
-void data_thread::enlist(session& s) {
-  s.roster_index_ = sessions_.size();
-  sessions_.push_back(&s);
-  metrics.clients_opened.add();
-  metrics.connections_total.add();
-  shared.client_count.fetch_add(1);
-}
-
 void data_thread::delist(session& s) {
-  sessions_.back()->roster_index_ = s.roster_index_;
-  sessions_[s.roster_index_] = sessions_.back();
+  departed_.push_back(std::move(sessions_[s.roster_index_]));
+  if (s.roster_index_ + 1 < sessions_.size()) {
+    sessions_[s.roster_index_] = std::move(sessions_.back());
+    sessions_[s.roster_index_]->roster_index_ = s.roster_index_;
+  }
   sessions_.pop_back();
   metrics.clients_closed.add();
   shared.client_count.fetch_sub(1);
   live_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void data_thread::set_upstream(snapshot_ptr now_known) {
-  asio::post(context_, [this, fresh = std::move(now_known)] {
+void data_thread::set_upstream(snapshot_ptr fresh_snapshot) {
+  asio::post(context_, [this, fresh = std::move(fresh_snapshot)] {
     upstream = fresh;
     for (auto& waiter : std::exchange(upstream_waiters_, {})) waiter->deliver(true);
     // F4: idle clients whose identity is bound to the server of before leave at once.
     const auto everyone = sessions_;
-    for (auto* s : everyone) s->sweep(now());
+    for (const auto& s : everyone) s->sweep(now());
   });
 }
 
@@ -85,7 +94,7 @@ void data_thread::drain() {
   asio::post(context_, [this] {
     draining = true;
     const auto everyone = sessions_;
-    for (auto* s : everyone) s->drain();
+    for (const auto& s : everyone) s->drain();
   });
 }
 
@@ -126,7 +135,9 @@ void data_thread::sweep() {
     for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);
   }
   const auto instant = now();
-  for (auto* s : sessions_) s->sweep(instant);
+  // Backwards: one that closes is replaced by the last.
+  for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->sweep(instant);
+  departed_.clear();
   std::vector<deferred> due;
   std::erase_if(deferred_, [&](deferred& d) {
     if (d.when > instant) return false;

@@ -18,6 +18,7 @@
 #include "daemon/asio_types.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/one_shot.hpp"
+#include "daemon/poller.hpp"
 #include "daemon/process.hpp"
 
 namespace mongocached::daemon {
@@ -54,7 +55,9 @@ class data_thread {
   bool draining = false;
   protocol::byte_buffer input;     // one read's bytes; nothing in it survives the handler that read them
   protocol::byte_buffer output;    // replies built in one turn, sent before the turn ends
-  cache::read_plan plan;           // for the turn's hits
+  // Scratch of the turn's hits.
+  cache::read_plan plan;
+  std::vector<cache::entry_ref> entries;
 
   // CLOCK_BOOTTIME.
   [[nodiscard]] static cache::instant now() noexcept;
@@ -69,8 +72,8 @@ class data_thread {
   // Completes true when the upstream's snapshot changes, false at `until`.
   [[nodiscard]] task<bool> upstream_change(cache::instant until);
 
-  void enlist(session& s);
-  void delist(session& s);
+  void delist(session& s);  // closed: gone when what runs now has ended
+  [[nodiscard]] poller& clients() noexcept { return clients_; }
 
  private:
   void run();
@@ -94,7 +97,9 @@ class data_thread {
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer_{
       context_};
   asio::executor_work_guard<executor> work_{context_.get_executor()};
-  std::vector<session*> sessions_;
+  poller clients_{context_, [this] { departed_.clear(); }};
+  std::vector<std::shared_ptr<session>> sessions_;
+  std::vector<std::shared_ptr<session>> departed_;
   std::vector<deferred> deferred_;
   std::vector<std::shared_ptr<one_shot<bool>>> upstream_waiters_;
   std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;

@@ -29,9 +29,9 @@ using boost::system::error_code;
 
 constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
 
-constexpr std::uint32_t max_header_bytes = 8 * 1024;
-constexpr std::uint64_t max_body_bytes = 4 * 1024;
-constexpr std::size_t max_discarded_bytes = 256 * 1024;
+constexpr std::uint32_t max_header_bytes = 8192;
+constexpr std::uint64_t max_body_bytes = 4096;
+constexpr std::size_t max_discarded_bytes = 262'144;
 constexpr const char* json_type = "application/json";
 
 using request = http::request<http::string_body>;
@@ -206,7 +206,10 @@ class side_port::server {
       }
       reply.keep_alive(more);
       reply.prepare_payload();
-      if (!co_await send(stream, reply, !ec && parser.get().method() == http::verb::head)) co_return;
+      // HEAD: the length of what GET would have sent, and nothing behind the header.
+      if (!ec && parser.get().method() == http::verb::head) reply.body().clear();
+      const auto [write_error, written] = co_await http::async_write(stream, reply, use_result);
+      if (write_error) co_return;
     }
     co_await finish(stream);
   }
@@ -222,16 +225,6 @@ class side_port::server {
     } catch (const std::exception& error) {
       return plain_response(500, json_type, error_document(error.what()));
     }
-  }
-
-  static asio::awaitable<bool> send(beast::tcp_stream& stream, response& reply, bool head) {
-    http::response_serializer<http::string_body> serializer(reply);
-    if (head) {
-      const auto [ec, size] = co_await http::async_write_header(stream, serializer, use_result);
-      co_return !ec;
-    }
-    const auto [ec, size] = co_await http::async_write(stream, serializer, use_result);
-    co_return !ec;
   }
 
   // Lets the last reply arrive: closing with unread bytes would reset the connection and drop it.

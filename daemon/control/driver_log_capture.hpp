@@ -1,6 +1,6 @@
 // Collects what libmongoc logs on this thread while it lives, instead of letting the runtime's callback have it:
-// libmongoc says through its log which URI options it does not understand. Needs a living driver_runtime. Scopes must
-// not nest.
+// libmongoc says through its log which URI options it does not understand. Works before there is a driver_runtime, too.
+// Scopes must not nest.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace mongocached::daemon {
 
 class driver_log_capture {
  public:
-  driver_log_capture() noexcept;
+  driver_log_capture();
   ~driver_log_capture();
   driver_log_capture(const driver_log_capture&) = delete;
   driver_log_capture& operator=(const driver_log_capture&) = delete;

@@ -52,9 +52,20 @@ extern "C" void mongocached_on_driver_log(mongoc_log_level_t level, const char* 
   if (sink().callback) sink().callback(level_of(level), domain, config::mask_text(message));
 }
 
+// Once a process. There is no mongoc_cleanup to match: it must not run while a connect that hangs keeps one of
+// libmongoc's threads alive beyond its topology_monitor, and the process is about to end then anyway.
+void start_driver() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    mongoc_log_set_handler(&mongocached_on_driver_log, nullptr);
+    mongoc_init();
+  });
+}
+
 }  // namespace
 
-driver_log_capture::driver_log_capture() noexcept {
+driver_log_capture::driver_log_capture() {
+  start_driver();
   capture = this;
 }
 
@@ -67,13 +78,7 @@ driver_runtime::driver_runtime(log_callback log) {
     const std::lock_guard lock(sink().guard);
     sink().callback = std::move(log);
   }
-  // Both are idempotent. There is no mongoc_cleanup to match: it must not run while a connect that hangs keeps one of
-  // libmongoc's threads alive beyond its topology_monitor, and the process is about to end then anyway.
-  static std::once_flag once;
-  std::call_once(once, [] {
-    mongoc_log_set_handler(&mongocached_on_driver_log, nullptr);
-    mongoc_init();
-  });
+  start_driver();
 }
 
 driver_runtime::~driver_runtime() {

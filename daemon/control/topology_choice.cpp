@@ -59,7 +59,8 @@ std::string set_name_of(const topology_observation& seen) {
     if (!is_member(server.type)) continue;
     const auto hello = protocol::bson_view::parse(server.hello);
     if (!hello) continue;
-    if (const auto name = hello->find("setName"); name && name->text()) return std::string(*name->text());
+    const auto name = hello->find("setName");
+    if (const auto text = name ? name->text() : std::nullopt) return std::string(*text);
   }
   return seen.set_name;
 }

@@ -162,7 +162,7 @@ bool readable(const std::string& path) {
 
 std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::string& error) {
   const auto refuse = [&](const std::string& why) {
-    error = "upstream.uri: " + why;
+    error = why;
     return std::optional<upstream_uri>();
   };
   if (text.empty()) return refuse("is not set; it names the cluster, such as mongodb://host:27017");
@@ -208,7 +208,7 @@ std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::strin
   if (!out.username.empty()) out.auth_source = text_or_empty(mongoc_uri_get_auth_source(uri.get()));
   out.monitoring_text = without_credentials(parts);
   for (const std::string& line : log.lines()) {
-    if (!tells(line, secrets)) out.warnings.push_back("upstream.uri: " + line);
+    if (!tells(line, secrets)) out.warnings.push_back(line);
   }
   return out;
 }

@@ -45,8 +45,8 @@ struct upstream_uri {
   std::vector<std::string> warnings;  // a line each: options that libmongoc does not know, ...
 };
 
-// Null and a line in `error` (never with a password in it) where the URI cannot be used: then the program ends with
-// status 2.
+// Null and a clear line in `error` (without the key's name, never with a password in it) where the URI cannot be used:
+// then the program ends with status 2.
 [[nodiscard]] std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::string& error);
 
 }  // namespace mongocached::daemon

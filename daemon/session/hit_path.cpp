@@ -10,7 +10,6 @@ namespace {
 
 // A server closes a batch at 16 MB (S4: what would not fit into one is not answered from here).
 constexpr std::size_t largest_batch = 16'000'000;
-constexpr std::size_t most_ids = 100;
 
 const char* tail_of(std::span<const cache::entry_ref> entries) noexcept { return entries.front()->meta().tail; }
 
@@ -127,15 +126,16 @@ bool try_hit(session& s, const protocol::command_view& command) {
     if (!usable(list)) return false;
     append_list_reply(thread.output, s, command, *list);
   } else {
-    std::array<cache::entry_ref, most_ids> entries;
-    if (plan.ids.size() > entries.size()) return false;
+    auto& entries = thread.entries;
+    entries.clear();
     for (std::size_t i = 0; i < plan.ids.size(); ++i) {
-      entries[i] = coherence.find(ns, cache::key_kind::document, plan.id_key(i), begun);
-      if (!usable(entries[i])) return false;
+      auto e = coherence.find(ns, cache::key_kind::document, plan.id_key(i), begun);
+      if (!usable(e)) return false;
+      entries.push_back(std::move(e));
     }
-    if (!append_documents_reply(thread.output, s, command, plan, std::span(entries).first(plan.ids.size()))) {
-      return false;
-    }
+    const bool told = append_documents_reply(thread.output, s, command, plan, entries);
+    entries.clear();
+    if (!told) return false;
   }
   static const auto label = cache::command_label("find");
   thread.metrics.count(outcome::l1_hit, label);

@@ -1,11 +1,8 @@
 #include "daemon/session/session.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <cerrno>
 
 #include "cache/write_plan.hpp"
 #include "daemon/hello.hpp"
@@ -27,24 +24,18 @@ disconnect reason_of(protocol::frame_error error) noexcept {
 
 }  // namespace
 
-session::session(data_thread& thread, tcp_socket socket)
+session::session(data_thread& thread, int fd, std::string peer)
     : thread_(thread),
-      client_(std::move(socket)),
+      client_(thread.clients(), fd, [this] { on_readable(); }),
       identity_(thread.shared.authorization),
-      connection_id_(++thread.shared.last_connection_id) {
-  error_code ec;
-  const auto peer = client_.remote_endpoint(ec);
-  if (!ec) peer_ = peer.address().to_string() + ':' + std::to_string(peer.port());
-  thread_.enlist(*this);
-}
+      connection_id_(++thread.shared.last_connection_id),
+      peer_(std::move(peer)) {}
 
-session::~session() { thread_.delist(*this); }
+session::~session() = default;
 
-void session::start() {
-  set_socket_options(client_);
-  error_code ignored;
-  client_.native_non_blocking(true, ignored);
-  wait_for_client();
+bool session::start() {
+  if (!client_.open()) close(disconnect::internal);
+  return open_;
 }
 
 void session::close(disconnect why) {
@@ -55,10 +46,11 @@ void session::close(disconnect why) {
   if (why != disconnect::client_closed && shared().log.enabled(config::log_level::info)) {
     shared().log.info("session", "connection closed", {{"client", peer_}, {"reason", name_of(why)}});
   }
-  error_code ignored;
-  client_.close(ignored);
-  // A flow that is using the link ends with an error; it drops the link itself.
-  if (upstream_) upstream_->close();
+  client_.close();
+  // A flow that is using the link ends with an error, and drops the link itself.
+  if (busy_ && upstream_) upstream_->close();
+  if (!busy_) drop_upstream();
+  thread_.delist(*this);
 }
 
 void session::close_when_idle(disconnect why) {
@@ -96,10 +88,8 @@ void session::sweep(cache::instant now) {
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
   if (connect_deadline_ != cache::instant{} && now >= connect_deadline_ && upstream_) upstream_->close();
   if (busy_) {
-    // Nobody reads from the client now: a client that left shows itself only when asked.
-    std::uint8_t byte = 0;
-    const auto got = ::recv(client_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close(disconnect::client_closed);
+    // Nobody reads from the client now: one that left shows itself only when asked.
+    if (client_.peer_left()) close(disconnect::client_closed);
     return;
   }
   if (!upstream_) return;
@@ -142,26 +132,13 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
   return true;
 }
 
-void session::wait_for_client() {
-  if (reading_ || busy_ || !open_) return;
-  reading_ = true;
-  client_.async_wait(tcp_socket::wait_read, [self = shared_from_this()](const error_code& ec) {
-    self->reading_ = false;
-    self->on_readable(ec);
-  });
-}
-
-void session::on_readable(const error_code& ec) {
+void session::on_readable() {
   if (!open_ || busy_) return;
-  if (ec) return close(disconnect::client_error);
-  auto& room = thread_.input;
-  const auto got = ::recv(client_.native_handle(), room.data(), room.size(), MSG_DONTWAIT);
-  if (got == 0) return close(disconnect::client_closed);
-  if (got < 0) {
-    if (errno != EAGAIN && errno != EINTR) return close(disconnect::client_error);
-    return wait_for_client();
-  }
-  const auto fresh = protocol::byte_view(room).first(static_cast<std::size_t>(got));
+  const auto [size, how] = client_.receive(thread_.input);
+  if (how == client_socket::result::state::would_block) return;
+  if (how == client_socket::result::state::ended) return close(disconnect::client_closed);
+  if (how == client_socket::result::state::failed) return close(disconnect::client_error);
+  const auto fresh = protocol::byte_view(thread_.input).first(size);
   if (input_.empty()) {
     const auto used = handle_all(fresh);
     if (open_ && used < fresh.size()) input_.append(fresh.subspan(used));
@@ -186,7 +163,7 @@ void session::resume_reading() {
     deadline_ = data_thread::now() + stall_limit;
   }
   if (close_when_idle_ || thread_.draining) return close(close_when_idle_ ? close_reason_ : disconnect::shutdown);
-  wait_for_client();
+  client_.reading(true);
 }
 
 std::size_t session::handle_all(protocol::byte_view bytes) {
@@ -287,52 +264,49 @@ void session::refuse(const protocol::message_header& header, protocol::error_cod
 protocol::byte_buffer session::flush() {
   auto& out = thread_.output;
   if (out.empty()) return {};
-  const auto sent = ::send(client_.native_handle(), out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent == static_cast<ssize_t>(out.size())) {
-    out.clear();
-    return {};
-  }
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-    out.clear();
+  const auto [size, how] = client_.send(out);
+  protocol::byte_buffer rest;
+  if (how == client_socket::result::state::failed) {
     close(disconnect::client_error);
-    return {};
+  } else if (size < out.size()) {
+    rest.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
   }
-  protocol::byte_buffer rest(out.begin() + std::max<ssize_t>(sent, 0), out.end());
   out.clear();
   return rest;
 }
 
 task<bool> session::send(protocol::byte_view bytes) {
-  if (!open_) co_return false;
-  const auto sent = ::send(client_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent == static_cast<ssize_t>(bytes.size())) co_return true;
-  if (sent > 0) bytes = bytes.subspan(static_cast<std::size_t>(sent));
-  while (!bytes.empty()) {
-    deadline_ = data_thread::now() + stall_limit;  // of progress, not of the whole
-    error_code ec;
-    const auto size = co_await client_.async_write_some(asio::buffer(bytes.data(), bytes.size()), as_result(ec));
-    if (ec) {
+  while (open_) {
+    const auto [size, how] = client_.send(bytes);
+    if (how == client_socket::result::state::failed) {
       close(disconnect::client_error);
-      co_return false;
+      break;
     }
     bytes = bytes.subspan(size);
+    if (bytes.empty()) break;
+    deadline_ = data_thread::now() + stall_limit;  // of progress, not of the whole
+    co_await client_.writable();
+    deadline_ = {};
   }
-  deadline_ = {};
   co_return open_;
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
-  if (!open_) co_return 0;
-  deadline_ = data_thread::now() + stall_limit;
-  error_code ec;
-  const auto size = co_await client_.async_read_some(asio::buffer(room.data(), room.size()), as_result(ec));
-  deadline_ = {};
-  if (ec || size == 0) {
-    close(ec == asio::error::eof ? disconnect::client_closed : disconnect::client_error);
-    co_return 0;
+  while (open_) {
+    const auto [size, how] = client_.receive(room);
+    if (how == client_socket::result::state::ok) {
+      r.unread -= size;
+      co_return size;
+    }
+    if (how != client_socket::result::state::would_block) {
+      close(how == client_socket::result::state::ended ? disconnect::client_closed : disconnect::client_error);
+      break;
+    }
+    deadline_ = data_thread::now() + stall_limit;
+    co_await client_.readable();
+    deadline_ = {};
   }
-  r.unread -= size;
-  co_return size;
+  co_return 0;
 }
 
 void session::begin_large(protocol::byte_view front, const protocol::message_header& header) {
@@ -353,6 +327,7 @@ void session::spawn(task<void> work) {
   if (!open_) return;
   busy_ = true;
   deadline_ = {};
+  client_.reading(false);
   asio::co_spawn(thread_.context(), std::move(work), [self = shared_from_this()](const std::exception_ptr& error) {
     if (!error) return;
     try {

@@ -2,7 +2,8 @@
 //
 // States: waiting (for the client's next message), answering (hits and errors are answered within the turn that read them), busy (one
 // request is with a flow: a coroutine that may talk to Redis and to the upstream). Nothing is read from the client while busy, which
-// is the back-pressure; replies keep the order of requests. Lives on its data thread; kept alive by its pending operations.
+// is the back-pressure; replies keep the order of requests. Lives on its data thread, which
+// keeps it until it is closed; a flow under way keeps it longer.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include "daemon/hello.hpp"
 #include "daemon/message_buffer.hpp"
 #include "daemon/session/client_identity.hpp"
+#include "daemon/session/client_socket.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/upstream_link.hpp"
 #include "protocol/op_query.hpp"
@@ -26,12 +28,14 @@ class session : public std::enable_shared_from_this<session> {
   // A message begun must go on, a reply must be taken, within this time.
   static constexpr cache::duration stall_limit = std::chrono::seconds(60);
 
-  session(data_thread& thread, tcp_socket socket);
+  // `fd` is a connected, non-blocking socket, owned from now on.
+  session(data_thread& thread, int fd, std::string peer);
   ~session();
   session(const session&) = delete;
   session& operator=(const session&) = delete;
 
-  void start();
+  // False if the kernel does not let it be served; then it is closed.
+  [[nodiscard]] bool start();
   void close(disconnect why);
   void close_when_idle(disconnect why);
   void drain();
@@ -72,8 +76,7 @@ class session : public std::enable_shared_from_this<session> {
   friend class data_thread;
   enum class step : std::uint8_t { next, busy, closed };
 
-  void wait_for_client();
-  void on_readable(const error_code& ec);
+  void on_readable();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);
   [[nodiscard]] step handle(protocol::byte_view message);
@@ -93,14 +96,13 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
 
   data_thread& thread_;
-  tcp_socket client_;
+  client_socket client_;
   message_buffer input_;
   bool open_ = true;
   bool busy_ = false;
   bool first_bytes_ = true;
   bool awaiting_ = false;                       // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
-  bool reading_ = false;                        // a wait on the client is pending
   disconnect close_reason_ = disconnect::client_closed;
   cache::instant deadline_{};                   // of reading a message or sending a reply; 0: none
   cache::instant connect_deadline_{};           // of the upstream connection being opened; 0: none
@@ -110,7 +112,7 @@ class session : public std::enable_shared_from_this<session> {
   const std::int32_t connection_id_;
   std::int32_t last_request_id_ = 0;
   std::size_t roster_index_ = 0;                // in data_thread::sessions_
-  std::string peer_;
+  const std::string peer_;
 };
 
 }  // namespace mongocached::daemon

@@ -1,0 +1,104 @@
+#include "daemon/session/client_socket.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <memory>
+
+namespace mongocached::daemon {
+namespace {
+
+client_socket::result outcome_of(ssize_t got) noexcept {
+  using state = client_socket::result::state;
+  if (got >= 0) return {static_cast<std::size_t>(got), state::ok};
+  return {0, errno == EAGAIN || errno == EINTR ? state::would_block : state::failed};
+}
+
+}  // namespace
+
+client_socket::client_socket(poller& poller, int fd, std::function<void()> on_readable)
+    : poller_(poller), fd_(fd), on_readable_(std::move(on_readable)) {}
+
+bool client_socket::open() {
+  registered_ = EPOLLIN;
+  return poller_.add(fd_, *this, registered_);
+}
+
+void client_socket::close() noexcept {
+  if (fd_ < 0) return;
+  ::close(std::exchange(fd_, -1));
+  awaited_ = 0;
+  if (resume_) std::exchange(resume_, nullptr)();
+}
+
+void client_socket::reading(bool wanted) {
+  reading_ = wanted;
+  // Holding back costs nothing unless the client does send meanwhile: see on_events().
+  if (wanted) update();
+}
+
+void client_socket::update() {
+  const std::uint32_t wanted = awaited_ != 0 ? awaited_ : (reading_ ? std::uint32_t{EPOLLIN} : 0U);
+  if (fd_ < 0 || (wanted == registered_ && !removed_)) return;
+  registered_ = wanted;
+  if (std::exchange(removed_, false)) {
+    static_cast<void>(poller_.add(fd_, *this, wanted));
+  } else {
+    poller_.change(fd_, *this, wanted);
+  }
+}
+
+void client_socket::on_events(std::uint32_t events) {
+  if (fd_ < 0) return;
+  if (awaited_ != 0 && (events & (awaited_ | EPOLLERR | EPOLLHUP)) != 0) {
+    awaited_ = 0;
+    if (resume_) std::exchange(resume_, nullptr)();
+  } else if (awaited_ == 0 && reading_) {
+    on_readable_();
+  } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    // These cannot be masked: a peer that reset while its request is under way would wake us for ever.
+    poller_.remove(fd_);
+    removed_ = true;
+  } else {
+    registered_ = awaited_;
+    poller_.change(fd_, *this, awaited_);
+  }
+}
+
+client_socket::result client_socket::receive(std::span<std::uint8_t> into) noexcept {
+  const auto got = ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
+  if (got == 0) return {0, result::state::ended};
+  return outcome_of(got);
+}
+
+client_socket::result client_socket::send(protocol::byte_view bytes) noexcept {
+  return outcome_of(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+}
+
+bool client_socket::peer_left() const noexcept {
+  std::uint8_t byte = 0;
+  const auto got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+task<void> client_socket::wait(bool for_reading) {
+  if (fd_ < 0) co_return;
+  awaited_ = for_reading ? EPOLLIN : EPOLLOUT;
+  update();
+  co_await asio::async_initiate<const asio::use_awaitable_t<executor>&, void()>(
+      [this](auto handler) {
+        auto held = std::make_shared<decltype(handler)>(std::move(handler));
+        // Never from inside close() or a batch: who calls them has not finished.
+        resume_ = [held] {
+          auto to = asio::get_associated_executor(*held);
+          asio::post(to, [held] { (*held)(); });
+        };
+      },
+      use_task);
+}
+
+}  // namespace mongocached::daemon

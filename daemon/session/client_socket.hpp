@@ -1,0 +1,54 @@
+// A client's socket: served by the thread's poller, awaited only where it will not take or give bytes at once. One thread.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "daemon/poller.hpp"
+#include "protocol/bytes.hpp"
+
+namespace mongocached::daemon {
+
+class client_socket final : private poll_target {
+ public:
+  // Owns `fd`, which is non-blocking. `on_readable` is called when there is something to read and nobody awaits it, until it was
+  // read; `reading(false)` holds it back.
+  client_socket(poller& poller, int fd, std::function<void()> on_readable);
+  ~client_socket() { close(); }
+  client_socket(const client_socket&) = delete;
+  client_socket& operator=(const client_socket&) = delete;
+
+  [[nodiscard]] bool open();      // registers it; false if the kernel refuses
+  void reading(bool wanted);
+  void close() noexcept;          // ends what is awaited
+  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+
+  struct result {
+    std::size_t size = 0;
+    enum class state : std::uint8_t { ok, would_block, ended, failed } how = state::ok;
+  };
+  [[nodiscard]] result receive(std::span<std::uint8_t> into) noexcept;
+  [[nodiscard]] result send(protocol::byte_view bytes) noexcept;
+  // Asks the kernel whether the peer is gone, without taking anything.
+  [[nodiscard]] bool peer_left() const noexcept;
+
+  // At most one of the two at a time. They return when there is a chance, or the socket was closed.
+  [[nodiscard]] task<void> readable() { return wait(true); }
+  [[nodiscard]] task<void> writable() { return wait(false); }
+
+ private:
+  void on_events(std::uint32_t events) override;
+  void update();
+  [[nodiscard]] task<void> wait(bool for_reading);
+
+  poller& poller_;
+  int fd_;
+  const std::function<void()> on_readable_;
+  bool reading_ = true;
+  bool removed_ = false;          // from the poller: the peer reset while nobody read
+  std::uint32_t awaited_ = 0;     // what a coroutine waits for
+  std::uint32_t registered_ = 0;
+  std::function<void()> resume_;
+};
+
+}  // namespace mongocached::daemon
