@@ -2,8 +2,8 @@
 //
 // The cache charges what malloc hands out. What malloc keeps besides depends on how it is used. By default every thread
 // allocates from an arena of its own, and the room that entries leave in one is of no use to another: resident memory
-// reached 1.8 times the budget with two threads. With one arena it stays within 1.1 (tests/cache/heap_test.cpp
-// proves 1.15).
+// reached 1.3 times the budget with two threads, and 1.8 in a model of it where one thread then went quiet. With one
+// arena it stays within 1.1 (tests/cache/heap_test.cpp proves 1.15).
 //
 // Known limit: when the typical entry changes from a few hundred bytes to tens of kilobytes, small survivors keep apart
 // free room that no large entry fits into. Until they have left, resident memory goes up to about 1.8 times the budget.

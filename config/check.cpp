@@ -105,9 +105,9 @@ class checker {
 
   void http() {
     const auto& s = out_.settings;
-    if (!s.http.address) return;
-    const auto& address = *s.http.address;
-    if (!good({"http.address"})) return;
+    const auto wanted = s.http.address;
+    if (!good({"http.address"}) || !wanted) return;
+    const auto& address = *wanted;
     if (good({"listen.address"}) && address.port != 0 && address == s.listen.address) {
       fault("http.address",
             " = " + in_quotes(to_string(address)) + ": listen.address is the same; allowed: another port");

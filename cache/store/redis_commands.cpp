@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t keys_a_call = 256;  // a long call keeps everyone else waiting
 constexpr std::size_t fill_items_a_call = 64;
-constexpr std::size_t fill_bytes_a_call = 1024 * 1024;
+constexpr std::size_t fill_bytes_a_call = 1'048'576;
 constexpr std::int64_t record_ms = milliseconds(std::chrono::minutes(10)).count();        // longer than any flight
 constexpr std::int64_t generation_ms = milliseconds(std::chrono::hours(24 * 7)).count();  // from its last lease
 

@@ -54,7 +54,7 @@ struct resp_reader::parser {
     reader_ = redisReaderCreateWithFunctions(&functions);
     if (reader_ == nullptr) throw std::bad_alloc();
     reader_->privdata = this;
-    reader_->maxbuf = 256 * 1024;  // kept between replies
+    reader_->maxbuf = 262'144;  // kept between replies
   }
   ~parser() { redisReaderFree(reader_); }
   parser(const parser&) = delete;

@@ -45,11 +45,11 @@ struct resp_value {
 };
 
 struct resp_limits {
-  std::size_t bulk = 48'000'000;      // one string; also what a MongoDB message may be
-  std::size_t line = 64 * 1024;       // a status, an error, a number
-  std::size_t elements = 256 * 1024;  // of one reply, nested ones included
-  std::size_t total = 256'000'000;    // bytes of one reply
-  int depth = 4;                      // arrays in arrays; never above 7
+  std::size_t bulk = 48'000'000;    // one string; also what a MongoDB message may be
+  std::size_t line = 65'536;        // a status, an error, a number
+  std::size_t elements = 262'144;   // of one reply, nested ones included
+  std::size_t total = 256'000'000;  // bytes of one reply
+  int depth = 4;                    // arrays in arrays; never above 7
 };
 
 class resp_reader {

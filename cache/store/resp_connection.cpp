@@ -25,7 +25,7 @@ struct resp_connection::link {
 
   tcp::socket socket;
   std::optional<asio::ssl::stream<tcp::socket&>> tls;
-  std::array<std::uint8_t, 64 * 1024> incoming{};
+  std::array<std::uint8_t, 65'536> incoming{};
   byte_buffer outgoing;  // being written while the pipeline's output gathers the next batch
   bool writing = false;
 
@@ -114,7 +114,10 @@ void resp_connection::attempt() {
   link_ = std::make_shared<link>(context_);
   timer_.expires_after(settings_.connect_timeout);
   timer_.async_wait([self = shared_from_this(), at = link_](error_code error) {
-    if (!error && self->is_current(at) && self->state_ < state::greeting) self->close("no connection in time");
+    if (error || !self->is_current(at) || self->state_ >= state::greeting) return;
+    self->close(self->state_ == state::resolving    ? "host not found in time"
+                : self->state_ == state::connecting ? "no connection in time"
+                                                    : "TLS: no handshake in time, perhaps a port without TLS");
   });
   const auto port = std::to_string(settings_.uri.port);
   error_code not_an_address;
@@ -127,11 +130,11 @@ void resp_connection::attempt() {
                           [self = shared_from_this(), at = link_](error_code error, tcp::resolver::results_type found) {
                             if (!self->is_current(at)) return;
                             if (error) return self->close("host not found: " + error.message());
-                            self->connect(std::move(found));
+                            self->connect(found);
                           });
 }
 
-void resp_connection::connect(tcp::resolver::results_type addresses) {
+void resp_connection::connect(const tcp::resolver::results_type& addresses) {
   state_ = state::connecting;
   asio::async_connect(link_->socket, addresses,
                       [self = shared_from_this(), at = link_](error_code error, const tcp::endpoint&) {
@@ -213,7 +216,7 @@ void resp_connection::write() {
     at->writing = false;
     if (!self->is_current(at)) return;
     if (error) return self->close("connection lost: " + error.message());
-    constexpr std::size_t kept = 1024 * 1024;  // a burst's buffer is not held for ever
+    constexpr std::size_t kept = 1'048'576;  // a burst's buffer is not held for ever
     if (at->outgoing.capacity() > kept) byte_buffer().swap(at->outgoing);
     self->flush();
   });

@@ -70,7 +70,7 @@ class resp_connection : public std::enable_shared_from_this<resp_connection> {
   using link_ptr = std::shared_ptr<link>;
 
   void attempt();
-  void connect(boost::asio::ip::tcp::resolver::results_type addresses);
+  void connect(const boost::asio::ip::tcp::resolver::results_type& addresses);
   void secure();
   void greet();
   void greeted(const reply& answer);

@@ -18,7 +18,7 @@ void resp_pipeline::submit(instant now, unsigned replies, reply_handler done, bo
 
 bool resp_pipeline::feed(byte_view bytes, instant now) {
   // In slices: the reader moves what is left of its buffer after each reply.
-  constexpr std::size_t slice = 16 * 1024;
+  constexpr std::size_t slice = 16'384;
   const auto era = era_;
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(slice, bytes.size()));
@@ -105,7 +105,7 @@ void resp_pipeline::restart() {
   expired_ = 0;
   collected_.clear();
   output_.clear();
-  reader_.emplace(settings_.limits);
+  reader_ = std::make_unique<resp_reader>(settings_.limits);
 }
 
 }  // namespace mongocached::cache

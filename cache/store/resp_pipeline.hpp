@@ -10,7 +10,7 @@
 
 #include <deque>
 #include <functional>
-#include <optional>
+#include <memory>
 
 #include "cache/store/resp.hpp"
 #include "cache/time.hpp"
@@ -76,7 +76,7 @@ class resp_pipeline {
   byte_buffer output_;
   std::deque<pending> pending_;
   std::size_t expired_ = 0;  // how many at the front have been told `timeout`
-  std::optional<resp_reader> reader_;
+  std::unique_ptr<resp_reader> reader_;
   std::vector<resp_value> collected_;  // replies of the front request
   instant last_reply_{};
   std::uint64_t era_ = 0;  // of the connection; a handler may have ended it

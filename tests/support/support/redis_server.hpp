@@ -27,7 +27,10 @@ namespace mongocached::test {
 class redis_server {
  public:
   // `arguments` are redis-server's own, as {"--requirepass", "x"}.
-  explicit redis_server(std::vector<std::string> arguments = {}) : arguments_(std::move(arguments)) {
+  // With `tls` the port takes nothing else; run() and friends do not work then.
+  enum transport : bool { plain, tls };
+  explicit redis_server(std::vector<std::string> arguments = {}, transport over = plain)
+      : arguments_(std::move(arguments)), transport_(over) {
     char pattern[] = "/tmp/redis_server_XXXXXX";
     if (::mkdtemp(pattern) == nullptr) throw std::runtime_error("no folder for redis-server");
     folder_ = pattern;
@@ -108,9 +111,11 @@ class redis_server {
   }
 
   bool start_once() {
-    std::vector<std::string> words = {"redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1",
-                                      "--save",       "",       "--appendonly",        "no",     "--dir",
-                                      folder_};
+    std::vector<std::string> words = {
+        "redis-server",       "--bind", "127.0.0.1", "--save", "",
+        "--appendonly",       "no",     "--dir",     folder_,  transport_ == tls ? "--tls-port" : "--port",
+        std::to_string(port_)};
+    if (transport_ == tls) words.insert(words.end(), {"--port", "0"});
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -200,6 +205,7 @@ class redis_server {
   }
 
   std::vector<std::string> arguments_;
+  transport transport_;
   std::string folder_;
   std::string password_;
   int port_ = 0;

@@ -1,0 +1,162 @@
+"""Thousands of random reads, straight and through the daemon: the same bytes, hit or miss.
+
+The seed is printed; DIFFERENTIAL_SEED repeats a run, DIFFERENTIAL_READS makes it longer.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import uuid
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import bson
+import pytest
+from support.metrics import Metrics
+from support.queries import Queries
+from support.raw import CLOCKS, RawConnection, Reply, elements, without_fields
+from support.servers import Daemon, Upstream
+from support.writes import Writes
+
+READS = int(os.environ.get("DIFFERENTIAL_READS", "3200"))
+SEED = int(os.environ.get("DIFFERENTIAL_SEED", "0")) or time.time_ns() % 1_000_000_007
+Document = dict[str, Any]
+
+
+def cursor_id(reply: Reply) -> int:
+    cursor = reply.document.get("cursor")
+    return cursor.get("id", 0) if isinstance(cursor, dict) else 0
+
+
+def comparable(reply: Reply) -> tuple[int, int, bytes]:
+    """Without ids and clocks; of an open cursor's id, only that there is one."""
+    body = without_fields(reply.body, CLOCKS)
+    if open_id := cursor_id(reply):
+        wanted = b"\x12id\0" + struct.pack("<q", open_id)
+        assert body.count(wanted) == 1
+        body = body.replace(wanted, b"\x12id\0" + struct.pack("<q", 1))
+    return reply.opcode, reply.flags, body
+
+
+def shown(reply: Reply) -> str:
+    try:
+        return str({k: v for k, v in reply.document.items() if k not in CLOCKS})[:3000]
+    except bson.errors.BSONError as error:
+        return f"{error}: {reply.body!r}"
+
+
+class Pair:
+    """The same requests straight and through the daemon."""
+
+    def __init__(self, upstream: Upstream, daemon: Daemon) -> None:
+        self.straight = RawConnection("127.0.0.1", upstream.port)
+        self.proxied = [RawConnection("127.0.0.1", daemon.port) for _ in range(2)]
+        self.compared = 0
+
+    def close(self) -> None:
+        for connection in [self.straight, *self.proxied]:
+            connection.close()
+
+    def compare(self, command: bytes, tries: int) -> None:
+        """Asks the daemon before the upstream and after it."""
+        replies = [self.ask(0, command)]
+        expected = self.straight.request(command)
+        replies += [self.ask(i % 2, command) for i in range(1, tries)]
+        for number, reply in enumerate(replies, 1):
+            self.compared += 1
+            if comparable(reply) != comparable(expected):
+                pytest.fail(
+                    f"seed {SEED}, comparison {self.compared}, try {number} of {bson.decode(command)}\n"
+                    f"straight: {shown(expected)}\ndaemon:   {shown(reply)}"
+                )
+            names = [[name for name, _ in elements(r.body)] for r in (reply, expected)]
+            assert names[0] == names[1], f"seed {SEED}: fields of the reply to {bson.decode(command)}"
+        self.finish_cursors(command, expected, replies)
+
+    def ask(self, connection: int, command: bytes) -> Reply:
+        return self.proxied[connection].request(command)
+
+    def finish_cursors(self, command: bytes, expected: Reply, replies: list[Reply]) -> None:
+        if not cursor_id(expected):
+            return
+        request = bson.decode(command)
+        name = expected.document["cursor"]["ns"].split(".", 1)[1]
+        session = {"lsid": request["lsid"]} if "lsid" in request else {}
+
+        def more(connection: RawConnection, reply: Reply) -> Reply:
+            get_more = {"getMore": bson.Int64(cursor_id(reply)), "collection": name, "batchSize": 500}
+            return connection.request({**get_more, **session, "$db": request["$db"]})
+
+        rest = comparable(more(self.straight, expected))
+        for number, reply in enumerate(replies):
+            # On the other connection than the one that opened it: drivers do that to a mongos.
+            answered = more(self.proxied[(number + 1) % 2], reply)
+            assert comparable(answered) == rest, f"seed {SEED}: getMore of {request}"
+
+
+@pytest.fixture
+def pair(upstream: Upstream, daemon: Daemon) -> Iterator[Pair]:
+    pair = Pair(upstream, daemon)
+    yield pair
+    pair.close()
+
+
+def hits(before: Metrics, after: Metrics) -> tuple[float, float]:
+    """Finds that were answered from a cache, and all finds."""
+
+    def grown(**labels: str) -> float:
+        name = "mongocached_requests_total"
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    cached = ("l1_hit", "redis_hit", "coalesced")
+    return sum(grown(command="find", outcome=o) for o in cached), grown(command="find")
+
+
+@pytest.mark.timeout(240)
+def test_replies_are_the_same_bytes(
+    pair: Pair, upstream: Upstream, daemon: Daemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = Random(SEED)
+    database = f"differential_{uuid.uuid4().hex[:8]}"
+    queries = Queries(random, database, ["things", "others", "nothing"])
+    started = time.monotonic()
+    with capsys.disabled():
+        print(f"\ndifferential test: seed {SEED}, {READS} reads")
+    with upstream.client() as direct, daemon_client(daemon) as client:
+        try:
+            writes = Writes(client, queries)
+            writes.fill(queries.collections[:2])
+            before = daemon.metrics()
+            run(random, pair, queries, writes)
+            found, finds = hits(before, daemon.metrics())
+        finally:
+            direct.drop_database(database)
+    with capsys.disabled():
+        print(
+            f"{pair.compared} replies compared in {time.monotonic() - started:.0f} s, {found:.0f} of"
+            f" {finds:.0f} finds were hits; writes: {writes.done}"
+        )
+    assert pair.compared >= READS
+    assert found >= 0.3 * finds
+
+
+def run(random: Random, pair: Pair, queries: Queries, writes: Writes) -> None:
+    recent: list[bytes] = []
+    while pair.compared < READS:
+        if random.random() < 0.12:
+            writes.one()
+        if recent and random.random() < 0.3:
+            command = random.choice(recent)
+        else:
+            command = queries.read()
+            recent = [*recent[-20:], command]
+        pair.compare(command, random.choice([2, 2, 3]))
+
+
+def daemon_client(daemon: Daemon) -> Any:
+    import pymongo
+
+    return pymongo.MongoClient(daemon.uri, serverSelectionTimeoutMS=5000, retryWrites=True)
