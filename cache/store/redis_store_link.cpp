@@ -23,7 +23,6 @@ void redis_store::opened() {
 void redis_store::closed(const std::string& reason) {
   if (phase_ == phase::down) count(counters_->connect_failures);
   asking_epoch_ = false;
-  unacknowledged_.none_sent();
   leave_ready(reason);
   phase_ = phase::down;
 }

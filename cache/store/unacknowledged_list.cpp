@@ -49,12 +49,6 @@ void unacknowledged_list::not_sent(const owed_invalidation& item) {
   first_unsent_ = std::min(first_unsent_, item.id);
 }
 
-void unacknowledged_list::none_sent() {
-  for (auto& [id, waiting] : items_) waiting.sent = false;
-  in_flight_ = 0;
-  first_unsent_ = 0;
-}
-
 std::shared_ptr<owed_invalidation> unacknowledged_list::take_unsent() {
   for (auto at = items_.lower_bound(first_unsent_); at != items_.end(); ++at) {
     if (at->second.sent) continue;

@@ -34,7 +34,6 @@ class unacknowledged_list {
   // True: it was owed, and is no more.
   bool acknowledged(const owed_invalidation& item);
   void not_sent(const owed_invalidation& item);
-  void none_sent();  // the connection is gone
   // The oldest that is not on its way, from now on taken to be; null: none.
   [[nodiscard]] std::shared_ptr<owed_invalidation> take_unsent();
 

@@ -59,6 +59,13 @@ bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_tim
          can_show(meta, clock);
 }
 
+bool is_cut(const cache::read_plan& plan, std::span<const cache::entry_ref> entries) noexcept {
+  if (plan.batch_size <= 0 || (plan.limit > 0 && plan.batch_size >= plan.limit)) return false;
+  return std::ranges::count_if(entries, [](const cache::entry_ref& e) {
+           return e->meta().kind == cache::entry_kind::document;
+         }) >= plan.batch_size;
+}
+
 bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
                             const cache::read_plan& plan, std::span<const cache::entry_ref> entries) {
   const auto start = out.size();
@@ -133,7 +140,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
       if (!usable(e)) return false;
       entries.push_back(std::move(e));
     }
-    const bool told = append_documents_reply(thread.output, s, command, plan, entries);
+    const bool told = !is_cut(plan, entries) && append_documents_reply(thread.output, s, command, plan, entries);
     entries.clear();
     if (!told) return false;
   }

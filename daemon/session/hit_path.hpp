@@ -12,6 +12,9 @@ namespace mongocached::daemon {
 
 // The pieces that the read flow shares.
 
+// S4: `batchSize` cuts what was found, so that the server would open a cursor.
+[[nodiscard]] bool is_cut(const cache::read_plan& plan, std::span<const cache::entry_ref> entries) noexcept;
+
 // Read concern level that the command is to be answered with; empty while the cluster's default is not known.
 [[nodiscard]] std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
                                                                 cache::instant now);

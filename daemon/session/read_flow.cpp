@@ -175,6 +175,7 @@ task<bool> read_flow::join_or_lead() {
 task<void> read_flow::answer_from_entries(outcome how) {
   std::vector<cache::entry_ref> entries;
   for (const auto& w : wanted_) entries.push_back(w.entry);
+  if (is_cut(plan_, entries)) co_return co_await bypass(cache::bypass_reason::batch_size);
   protocol::byte_buffer out;
   if (plan_.shape == cache::read_shape::list) {
     append_list_reply(out, s_, r_.command, *entries.front());

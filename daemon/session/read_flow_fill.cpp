@@ -42,7 +42,11 @@ task<void> read_flow::send_own_bytes() {
 
 task<void> read_flow::skip_reply() {
   auto* link = s_.open_upstream();
-  while (link != nullptr && link->unread() > 0 && !(co_await link->read_rest()).empty()) {
+  if (link == nullptr) co_return;
+  // GCC 12 evaluates a co_await behind && in the condition of a loop whatever stands before it.
+  while (link->unread() > 0) {
+    const auto piece = co_await link->read_rest();
+    if (piece.empty()) co_return;
   }
 }
 

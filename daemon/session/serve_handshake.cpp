@@ -97,7 +97,9 @@ task<void> serve_hello(session& s, request& r, bson_view body) {
   }
   if (has_user_fields(body)) co_return co_await send_hello_upstream(s, r, body);
   const auto until = selection_deadline(r);
-  while (s.is_open() && s.thread().upstream->hello.empty() && co_await s.thread().upstream_change(until)) {
+  // GCC 12 evaluates a co_await behind && in the condition of a loop whatever stands before it.
+  while (s.is_open() && s.thread().upstream->hello.empty()) {
+    if (!co_await s.thread().upstream_change(until)) break;
   }
   const auto upstream = bson_view::parse(s.thread().upstream->hello);
   if (!upstream) co_return co_await no_server(s, r);

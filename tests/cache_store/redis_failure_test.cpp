@@ -7,14 +7,11 @@ namespace mongocached::cache {
 namespace {
 
 using test::redis_server;
-using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-constexpr auto brief = milliseconds(100);
 
 template <class Call>
 duration time_of(Call call) {
@@ -103,58 +100,65 @@ TEST(RedisFailure, AMissedInvalidationIsSentBeforeRedisIsTrustedAgain) {
   EXPECT_EQ(at.hub.counters().unacknowledged.load(), 0u);
 }
 
-TEST(RedisFailure, APausedRedisIsAnsweredForInTimeAndCaughtUpWith) {
+// The store under test has a short timeout; `steady` has a long one, so that a busy machine does not spoil the
+// preparations.
+class RedisPaused : public ::testing::Test {
+ protected:
+  void start(duration timeout) {
+    at.emplace(server, timeout);
+    ASSERT_TRUE(at->run_until_up());
+    ASSERT_TRUE(steady.run_until_up());
+    EXPECT_TRUE(steady.put(k, "old"));
+    EXPECT_TRUE(steady.put(l, "kept"));
+  }
+
   redis_server server;
-  store_harness at(server, brief);
-  ASSERT_TRUE(at.run_until_up());
-  const auto k = at.key("1");
-  const auto l = at.key("2");
-  EXPECT_TRUE(at.put(k, "old"));
-  EXPECT_TRUE(at.put(l, "kept"));
+  store_harness steady{server};
+  std::optional<store_harness> at;
+  const key_view k = steady.key("1");
+  const key_view l = steady.key("2");
+};
+
+TEST_F(RedisPaused, EverythingIsAnsweredInTimeAndCaughtUpWith) {
+  start(milliseconds(100));
   server.pause();
-  // The bound is generous for a busy machine; resp_pipeline_test has the exact one.
-  EXPECT_LT(time_of([&] { EXPECT_EQ(at.get({k}).status, store_status::unavailable); }), brief * 10);
-  EXPECT_LT(time_of([&] { EXPECT_EQ(at.lease({k}).status, store_status::unavailable); }), brief * 10);
-  EXPECT_LT(time_of([&] { EXPECT_EQ(at.invalidate(at.drop(k)), store_status::unavailable); }), brief * 10);
-  EXPECT_EQ(at.hub.counters().unacknowledged.load(), 1u);
-  EXPECT_FALSE(at.hub.up());
-  EXPECT_THAT(at.fill({}, {at.item(k, {})}), ElementsAre(fill_outcome::unavailable));
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(at.invalidate(at.drop(k)), store_status::unavailable);
+  // Generous bounds, for a busy machine; resp_pipeline_test has the exact ones.
+  constexpr auto bound = std::chrono::seconds(4);
+  EXPECT_LT(time_of([&] { EXPECT_EQ(at->get({k}).status, store_status::unavailable); }), bound);
+  EXPECT_LT(time_of([&] { EXPECT_EQ(at->lease({k}).status, store_status::unavailable); }), bound);
+  EXPECT_LT(time_of([&] { EXPECT_EQ(at->invalidate(at->drop(k)), store_status::unavailable); }), bound);
+  EXPECT_EQ(at->hub.counters().unacknowledged.load(), 1u);
+  EXPECT_FALSE(at->hub.up());
+  EXPECT_THAT(at->fill({}, {at->item(k, {})}), ElementsAre(fill_outcome::unavailable));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(at->invalidate(at->drop(k)), store_status::unavailable);
   server.resume();
-  EXPECT_TRUE(at.run_until_up());
-  EXPECT_EQ(at.hub.counters().unacknowledged.load(), 0u);
-  EXPECT_EQ(at.value(k), "");
-  EXPECT_EQ(at.value(l), "kept");
-  EXPECT_GE(at.hub.counters().timeouts.load(), 3u);
+  EXPECT_TRUE(at->run_until_up());
+  EXPECT_EQ(at->hub.counters().unacknowledged.load(), 0u);
+  EXPECT_EQ(steady.value(k), "");
+  EXPECT_EQ(steady.value(l), "kept");
+  EXPECT_TRUE(at->run_until([&] { return at->value(l) == "kept"; }));  // trusted again
+  EXPECT_GE(at->hub.counters().timeouts.load(), 3u);
 }
 
-TEST(RedisFailure, ALateAcknowledgementCounts) {
-  redis_server server;
-  // Stuck only after ten timeouts: the connection lives through the pause.
-  store_harness at(server, milliseconds(400));
-  ASSERT_TRUE(at.run_until_up());
-  const auto k = at.key("1");
-  EXPECT_TRUE(at.put(k, "old"));
+TEST_F(RedisPaused, ALateAcknowledgementCounts) {
+  start(milliseconds(400));  // stuck only after ten timeouts: the connection lives through the pause
   server.pause();
-  EXPECT_EQ(at.invalidate(at.drop(k)), store_status::unavailable);
-  EXPECT_EQ(at.hub.counters().unacknowledged.load(), 1u);
+  EXPECT_EQ(at->invalidate(at->drop(k)), store_status::unavailable);
+  EXPECT_EQ(at->hub.counters().unacknowledged.load(), 1u);
   server.resume();
-  EXPECT_TRUE(at.run_until_up());
-  EXPECT_EQ(at.hub.counters().connects.load(), 1u);
-  EXPECT_EQ(at.hub.counters().unacknowledged.load(), 0u);
-  EXPECT_EQ(at.value(k), "");
+  EXPECT_TRUE(at->run_until_up());
+  EXPECT_EQ(at->hub.counters().connects.load(), 1u);
+  EXPECT_EQ(at->hub.counters().unacknowledged.load(), 0u);
+  EXPECT_EQ(steady.value(k), "");
 }
 
-TEST(RedisFailure, ALeaseThatCameTooLateIsGivenBack) {
-  redis_server server;
-  store_harness at(server, milliseconds(400));
-  ASSERT_TRUE(at.run_until_up());
-  const auto k = at.key("1");
+TEST_F(RedisPaused, ALeaseThatCameTooLateIsGivenBack) {
+  start(milliseconds(400));
   server.pause();
-  EXPECT_EQ(at.lease({k}).status, store_status::unavailable);
+  EXPECT_EQ(at->lease({k}).status, store_status::unavailable);
   server.resume();
-  EXPECT_TRUE(at.run_until([&] {
-    const auto got = at.lease({k});
+  EXPECT_TRUE(at->run_until([&] {
+    const auto got = at->lease({k});
     return !got.grants.empty() && got.grants[0].granted;
   }));
 }
@@ -349,7 +353,7 @@ TEST(RedisFailure, AStoreThatEndsOwingLeavesRedisUntrusted) {
   redis_hub hub(options_for(server.uri()), {});
   auto first = hub.make_store(context);
   const auto run_until = [&](auto done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!done() && std::chrono::steady_clock::now() < end) context.run_one_for(milliseconds(20));
     return done();
   };

@@ -219,11 +219,25 @@ TEST_F(RedisStore, AHeldNamespaceIsNotLeased) {
   EXPECT_EQ(at.get({k}).generation, generation_token{});
   EXPECT_FALSE(at.lease({k}).grants.at(0).granted);
   EXPECT_FALSE(at.lease({at.key("q", key_kind::list)}, key_kind::list).grants.at(0).granted);
-  held.hold = {};
-  EXPECT_EQ(at.invalidate(held), store_status::ok);  // does not end the hold
-  held.hold = milliseconds(1);
-  EXPECT_EQ(at.invalidate(held), store_status::ok);  // nor does a shorter one
+  const auto generation = server.keys("mongocached:1:c1:g:d:*").at(0);
+  for (const auto hold : {milliseconds(0), milliseconds(1)}) {  // nothing ends a hold before its time
+    held.hold = hold;
+    EXPECT_EQ(at.invalidate(held), store_status::ok);
+    EXPECT_EQ(server.run({"GET", generation}), "hold");
+    EXPECT_GT(std::stol(server.run({"PTTL", generation})), 3'500'000);
+  }
+  held.hold = std::chrono::hours(2);
+  EXPECT_EQ(at.invalidate(held), store_status::ok);
+  EXPECT_GT(std::stol(server.run({"PTTL", generation})), 7'100'000);
   EXPECT_FALSE(at.lease({k}).grants.at(0).granted);
+}
+
+TEST_F(RedisStore, AGenerationLivesOnWithItsLeases) {
+  EXPECT_TRUE(at.put(k, "one"));
+  const auto generation = server.keys("mongocached:1:c1:g:d:*").at(0);
+  EXPECT_EQ(server.run({"PEXPIRE", generation, "60000"}), "1");
+  (void)at.lease({k});
+  EXPECT_GT(std::stol(server.run({"PTTL", generation})), 3'600'000);
 }
 
 TEST_F(RedisStore, EverythingIsANewEpoch) {

@@ -29,10 +29,10 @@ class store_harness {
   explicit store_harness(const test::redis_server& server, duration timeout = std::chrono::seconds(5))
       : store_harness(options_for(server.uri(), timeout)) {}
 
-  // Turns the loop until `done()`, at most for 20 s.
+  // Turns the loop until `done()`, at most for a minute.
   template <class Condition>
   [[nodiscard]] bool run_until(Condition done) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!done()) {
       if (std::chrono::steady_clock::now() > end) return false;
       context.restart();

@@ -39,7 +39,7 @@ TEST(UnacknowledgedList, GivesTheUnsentOldestFirst) {
   EXPECT_EQ(list.in_flight(), 3u);
   list.not_sent(*a);
   EXPECT_EQ(list.take_unsent(), a);
-  list.none_sent();
+  for (const auto& one : {c, a, b}) list.not_sent(*one);
   EXPECT_EQ(list.take_unsent(), a);
   EXPECT_EQ(list.take_unsent(), b);
   EXPECT_EQ(list.take_unsent(), c);

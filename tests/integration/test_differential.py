@@ -34,11 +34,18 @@ def cursor_id(reply: Reply) -> int:
 def comparable(reply: Reply) -> tuple[int, int, bytes]:
     """Without ids and clocks; of an open cursor's id, only that there is one."""
     body = without_fields(reply.body, CLOCKS)
-    if open_id := cursor_id(reply):
-        wanted = b"\x12id\0" + struct.pack("<q", open_id)
-        assert body.count(wanted) == 1
-        body = body.replace(wanted, b"\x12id\0" + struct.pack("<q", 1))
+    cursor = reply.document.get("cursor")
+    if isinstance(cursor, dict) and cursor.get("id"):
+        body = masked(body, b"\x12id\0" + struct.pack("<q", cursor["id"]))
+    if isinstance(cursor, dict) and (at := cursor.get("atClusterTime")):  # of a snapshot read
+        body = masked(body, b"\x11atClusterTime\0" + struct.pack("<II", at.inc, at.time))
     return reply.opcode, reply.flags, body
+
+
+def masked(body: bytes, element: bytes) -> bytes:
+    """With the value of that one element, 8 bytes, blotted out."""
+    assert body.count(element) == 1
+    return body.replace(element, element[:-8] + bytes(8))
 
 
 def shown(reply: Reply) -> str:

@@ -45,8 +45,7 @@ TEST(extended_json, typed_values_are_ids) {
 TEST(extended_json, value_is_the_one_given) {
   std::string error;
   const auto bytes = id_document_from_json("  42 ", error);
-  ASSERT_TRUE(bytes);
-  EXPECT_TRUE(equal(*bytes, document{{"_id", 42}}.bytes()));
+  EXPECT_TRUE(equal(must(bytes), document{{"_id", 42}}.bytes()));
 }
 
 TEST(extended_json, nothing_is_refused) {
@@ -123,7 +122,7 @@ TEST(extended_json, ids_survive_the_way_there_and_back) {
       ASSERT_TRUE(again) << json << ": " << error;
       // A double of JSON may lose its last digit.
       if (!element.is(bson_type::float64)) {
-        ASSERT_TRUE(equal(*again, original)) << json;
+        ASSERT_TRUE(equal(must(again), original)) << json;
       }
     }
   }

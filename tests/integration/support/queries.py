@@ -136,6 +136,8 @@ class Queries:
         members = [r.choice(pool) for _ in range(r.choice([0, 1, 2, 3, 5, 12]))]
         if self.chance(0.3) and members:
             members += [members[0], self.some_id()]
+        if any(isinstance(member, dict) for member in members):
+            members = members[:1] * 2  # SecantusDB gives these in natural order, a mongod by _id
         extra = self.options(
             *((0.35, "projection", self.projection), (0.25, "limit", lambda: r.randrange(5))),
             *((0.2, "batchSize", self.batch), (0.1, "singleBatch", lambda: True)),

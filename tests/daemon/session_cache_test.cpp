@@ -1,0 +1,305 @@
+// What a session serves from the cache, and what takes it out again.
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "session_world.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+class SessionCache : public session_world {
+ protected:
+  // One find to prove the right to read and to fill, one to see that it hits.
+  void prime() {
+    static_cast<void>(client.ask(find()));
+    static_cast<void>(client.ask(find()));
+    ASSERT_EQ(finds(), 1U);
+  }
+  void expect_forgotten() {
+    EXPECT_TRUE(is_ok(client.ask(find())));
+    EXPECT_EQ(finds(), 2U);
+  }
+  void expect_still_served() {
+    EXPECT_TRUE(is_ok(client.ask(find())));
+    EXPECT_EQ(finds(), 1U);
+  }
+  void expect_never_cached(const document& listed) {
+    upstream.on("listCollections", [listed](const asked&) { return listed; });
+    for (std::size_t i = 1; i <= 3; ++i) {
+      static_cast<void>(client.ask(find()));
+      EXPECT_EQ(finds(), i);
+    }
+  }
+  static document in_transaction(const char* command, const value& first) {
+    return document{{command, first},
+                    {"lsid", document{{"id", binary{4, byte_buffer(16)}}}},
+                    {"txnNumber", 1L},
+                    {"autocommit", false},
+                    {"$db", "admin"}};
+  }
+  void authenticate() {
+    const document start{{"saslStart", 1}, {"mechanism", "SCRAM-SHA-256"}, {"$db", "admin"}};
+    upstream.on("saslStart", [](const asked&) {
+      return document{{"conversationId", 1}, {"done", false}, {"payload", "s"}, {"ok", 1.0}};
+    });
+    upstream.on("saslContinue", [](const asked&) {
+      return document{{"conversationId", 1}, {"done", true}, {"payload", "t"}, {"ok", 1.0}};
+    });
+    EXPECT_EQ(field_in(client.ask(start).view(), "payload").text(), "s");
+    const document go_on{{"saslContinue", 1}, {"conversationId", 1}, {"$db", "admin"}};
+    EXPECT_EQ(field_in(client.ask(go_on).view(), "payload").text(), "t");
+  }
+
+  loopback_client client{port()};
+};
+
+TEST_F(SessionCache, the_second_read_is_a_hit) {
+  prime();
+  EXPECT_EQ(thread.metrics.requests[static_cast<std::size_t>(outcome::l1_hit)][cache::command_label("find")].value(),
+            1U);
+}
+
+TEST_F(SessionCache, a_hit_cannot_be_told_from_the_servers_reply_S8) {
+  const auto miss = client.ask(find());
+  EXPECT_EQ(client.ask(find()).bytes(), miss.bytes());
+  EXPECT_EQ(finds(), 1U);
+}
+
+TEST_F(SessionCache, another_client_without_authentication_shares_the_proof_I2) {
+  prime();
+  loopback_client other(port());
+  EXPECT_TRUE(is_ok(other.ask(find())));
+  EXPECT_EQ(finds(), 1U);
+}
+
+TEST_F(SessionCache, an_absent_document_is_remembered) {
+  upstream.on("find", [](const asked&) { return found({}); });
+  prime();
+}
+
+TEST_F(SessionCache, an_error_is_not_stored_S3) {
+  upstream.on("find", [](const asked&) { return failed(2); });
+  EXPECT_EQ(code_of(client.ask(find())), 2);
+  EXPECT_EQ(code_of(client.ask(find())), 2);
+  EXPECT_EQ(finds(), 2U);
+}
+
+TEST_F(SessionCache, a_write_invalidates_its_document_W1) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(update())));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_failed_write_invalidates_all_the_same_W1) {
+  prime();
+  upstream.on("update", [](const asked&) { return failed(50); });
+  EXPECT_EQ(code_of(client.ask(update())), 50);
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_write_of_another_document_leaves_it) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(update(2))));
+  expect_still_served();
+}
+
+TEST_F(SessionCache, another_clients_write_invalidates_W1) {
+  prime();
+  loopback_client other(port());
+  EXPECT_TRUE(is_ok(other.ask(update())));
+  expect_forgotten();
+}
+
+// Race 6: unknown outcome.
+TEST_F(SessionCache, a_write_whose_reply_was_lost_keeps_its_key_from_the_cache_W5) {
+  prime();
+  upstream.on("update", [](const asked&) { return answer::hang_up(); });
+  loopback_client writer(port());
+  writer.send(update());
+  EXPECT_TRUE(writer.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::upstream_lost), 1U);
+  for (std::size_t i = 2; i <= 4; ++i) {
+    static_cast<void>(client.ask(find()));
+    EXPECT_EQ(finds(), i);
+  }
+}
+
+// Race 1 through sockets: the read's answer was made before the write, and comes after it.
+TEST_F(SessionCache, a_read_that_a_write_overtook_is_not_stored_R6) {
+  std::promise<void> reading;
+  std::promise<void> written;
+  upstream.on("find", [&, once = std::make_shared<std::atomic<bool>>(false)](const asked&) {
+    if (!once->exchange(true)) {
+      reading.set_value();
+      written.get_future().wait();
+    }
+    return found({document{{"_id", 1}, {"x", "old"}}});
+  });
+  client.send(find());
+  reading.get_future().wait();
+  loopback_client writer(port());
+  EXPECT_TRUE(is_ok(writer.ask(update())));
+  written.set_value();
+  EXPECT_TRUE(is_ok(client.reply()));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_read_behind_a_write_asks_for_its_time_R4) {
+  upstream.on("update", [](const asked&) { return okay(first_time + 5); });
+  prime();
+  static_cast<void>(client.ask(update()));
+  static_cast<void>(client.ask(find()));
+  const auto sent = upstream.last("find").body;
+  const auto concern = must(field_in(sent.view(), "readConcern").document());
+  EXPECT_EQ(field_in(concern, "afterClusterTime").timestamp(), first_time + 5);
+}
+
+TEST_F(SessionCache, an_altered_commands_error_never_reaches_the_client_R4) {
+  prime();
+  static_cast<void>(client.ask(update()));
+  upstream.on("find", [](const asked& q) {
+    return q.body.view().find("readConcern") ? failed(9) : found({document{{"_id", 1}}});
+  });
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_EQ(finds(), 3U);
+  EXPECT_EQ(upstream.last("find").body.bytes(), find().bytes());
+}
+
+TEST_F(SessionCache, a_read_beyond_the_newest_time_seen_is_forwarded_as_it_is_R4) {
+  prime();
+  const document command{{"find", "things"},
+                         {"filter", document{{"_id", 1}}},
+                         {"readConcern", document{{"afterClusterTime", timestamp{first_time + 50}}}},
+                         {"$db", "shop"}};
+  EXPECT_TRUE(is_ok(client.ask(command)));
+  EXPECT_EQ(upstream.last("find").body.bytes(), command.bytes());
+}
+
+TEST_F(SessionCache, an_unacknowledged_write_invalidates_behind_its_ping_W5) {
+  prime();
+  upstream.on("update", [](const asked&) { return answer::none(); });
+  client.send(update(), {.flags = protocol::op_msg_flags::more_to_come});
+  expect_forgotten();
+  EXPECT_EQ(upstream.count("ping"), 1U);
+}
+
+TEST_F(SessionCache, a_large_write_reaches_its_whole_collection_W4) {
+  prime();
+  const document row{{"_id", 9}, {"x", std::string(500'000, 'x')}};
+  EXPECT_TRUE(is_ok(client.ask(document{{"insert", "things"}, {"documents", array{row}}, {"$db", "shop"}})));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_command_that_is_not_known_keeps_readers_from_the_cache_until_its_outcome_W4) {
+  prime();
+  std::promise<void> entered;
+  std::promise<void> go_on;
+  upstream.on("frobnicate", [&](const asked&) {
+    entered.set_value();
+    go_on.get_future().wait();
+    return failed(59);
+  });
+  loopback_client other(port());
+  other.send(document{{"frobnicate", 1}, {"$db", "shop"}});
+  entered.get_future().wait();
+  expect_forgotten();
+  go_on.set_value();
+  EXPECT_EQ(code_of(other.reply()), 59);
+  EXPECT_TRUE(is_ok(other.ask(ping())));
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_EQ(finds(), 2U);
+}
+
+TEST_F(SessionCache, a_command_that_is_not_known_and_succeeds_reaches_everything_W4) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(document{{"frobnicate", 1}, {"$db", "other"}})));
+  expect_forgotten();
+}
+
+// Race 20.
+TEST_F(SessionCache, the_commit_of_an_unseen_transaction_reaches_everything_W4) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(in_transaction("commitTransaction", 1))));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_write_in_a_transaction_shows_at_its_commit_W6) {
+  prime();
+  const document one{{"q", document{{"_id", 1}}}, {"u", document{{"x", 2}}}};
+  EXPECT_TRUE(is_ok(client.ask(document{{"update", "things"},
+                                        {"updates", array{one}},
+                                        {"lsid", document{{"id", binary{4, byte_buffer(16)}}}},
+                                        {"txnNumber", 1L},
+                                        {"startTransaction", true},
+                                        {"autocommit", false},
+                                        {"$db", "shop"}})));
+  expect_still_served();
+  EXPECT_TRUE(is_ok(client.ask(in_transaction("commitTransaction", 1))));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_view_is_never_cached_K1) { expect_never_cached(collection_listed("view", document())); }
+
+TEST_F(SessionCache, a_time_series_is_never_cached_K1) {
+  expect_never_cached(collection_listed("timeseries", document()));
+}
+
+TEST_F(SessionCache, a_collection_with_a_default_collation_is_never_cached_K1) {
+  expect_never_cached(collection_listed("collection", document{{"collation", document{{"locale", "en"}}}}));
+}
+
+TEST_F(SessionCache, a_capped_collection_is_never_cached_K1) {
+  expect_never_cached(collection_listed("collection", document{{"capped", true}}));
+}
+
+TEST_F(SessionCache, ddl_makes_the_collection_be_looked_at_again_K1) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(document{{"drop", "things"}, {"$db", "shop"}})));
+  expect_forgotten();
+  EXPECT_EQ(upstream.count("listCollections"), 2U);
+}
+
+TEST_F(SessionCache, a_sasl_conversation_is_relayed_and_ends_what_was_proven_before_I1_I2) {
+  prime();
+  authenticate();
+  expect_forgotten();
+  EXPECT_EQ(upstream.count("connectionStatus"), 1U);
+}
+
+TEST_F(SessionCache, proofs_fall_on_unauthorized_I2) {
+  prime();
+  upstream.on("count", [](const asked&) { return failed(13); });
+  EXPECT_EQ(code_of(client.ask(document{{"count", "things"}, {"$db", "shop"}})), 13);
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, proofs_fall_on_a_user_command_I2) {
+  prime();
+  EXPECT_TRUE(is_ok(client.ask(document{{"dropUser", "ann"}, {"$db", "admin"}})));
+  expect_forgotten();
+}
+
+TEST_F(SessionCache, a_new_primary_is_gone_to_by_an_unauthenticated_client_F4) {
+  prime();
+  scripted_upstream next;
+  auto moved = known();
+  moved.port = next.port();
+  moved.version = 2;
+  thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+  EXPECT_EQ(next.count("ping"), 1U);
+}
+
+TEST_F(SessionCache, a_new_primary_closes_an_authenticated_client_F4) {
+  authenticate();
+  auto moved = known();
+  moved.port = static_cast<std::uint16_t>(moved.port + 1);
+  moved.version = 2;
+  thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::primary_changed), 1U);
+}
+
+}  // namespace
+}  // namespace mongocached::daemon

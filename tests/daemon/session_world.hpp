@@ -1,0 +1,106 @@
+// One data thread with real sessions between loopback clients and a scripted upstream.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "daemon/data_thread.hpp"
+#include "daemon/listener.hpp"
+#include "support/scripted_upstream.hpp"
+
+namespace mongocached::daemon {
+
+using namespace test_support;  // NOLINT: tests read as JSON
+
+class session_world : public ::testing::Test {
+ protected:
+  session_world() {
+    shared.max_connections = 100;
+    shared.request_topology_check = [this] { ++topology_checks; };
+    thread.set_upstream(std::make_shared<upstream_snapshot>(known()));
+    thread.start();
+    door.start();
+  }
+  ~session_world() override {
+    door.stop();
+    thread.stop();
+  }
+
+  // The upstream as the control plane would describe it.
+  [[nodiscard]] upstream_snapshot known() const {
+    upstream_snapshot out;
+    out.kind = upstream_kind::replica_set;
+    out.available = true;
+    out.host = "127.0.0.1";
+    out.port = upstream.port();
+    out.hello = document{{"setName", "rs0"},
+                         {"hosts", array{"a:1"}},
+                         {"me", "a:1"},
+                         {"primary", "a:1"},
+                         {"setVersion", 1},
+                         {"secondary", false},
+                         {"electionId", object_id{}},
+                         {"lastWrite", document()},
+                         {"topologyVersion", document()},
+                         {"maxBsonObjectSize", 16'777'216},
+                         {"maxMessageSizeBytes", 48'000'000},
+                         {"maxWriteBatchSize", 100'000},
+                         {"logicalSessionTimeoutMinutes", 30},
+                         {"minWireVersion", 0},
+                         {"maxWireVersion", 21}}
+                    .bytes();
+    out.version = 1;
+    return out;
+  }
+  void lose_upstream() {
+    auto gone = known();
+    gone.available = false;
+    gone.description = "nobody is there";
+    gone.version = 2;
+    thread.set_upstream(std::make_shared<upstream_snapshot>(gone));
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return door.bound().port; }
+  [[nodiscard]] std::uint64_t closed(disconnect why) const {
+    return thread.metrics.disconnects[static_cast<std::size_t>(why)].value();
+  }
+  [[nodiscard]] std::size_t finds() const { return upstream.count("find"); }
+
+  static document find(int id = 1) {
+    return document{{"find", "things"}, {"filter", document{{"_id", id}}}, {"$db", "shop"}};
+  }
+  static document update(int id = 1) {
+    const document one{{"q", document{{"_id", id}}}, {"u", document{{"$set", document{{"x", 2}}}}}};
+    return document{{"update", "things"}, {"updates", array{one}}, {"$db", "shop"}};
+  }
+  static document ping() { return document{{"ping", 1}, {"$db", "admin"}}; }
+  static std::int64_t code_of(const document& reply) {
+    const auto code = reply.view().find("code");
+    return code ? must(code->integer()) : 0;
+  }
+  static bool is_ok(const document& reply) { return field_in(reply.view(), "ok").truthy() == true; }
+  // Whether the reply carries the error label.
+  static bool has_label(const document& reply, std::string_view label) {
+    const auto labels = reply.view().find("errorLabels");
+    if (!labels) return false;
+    protocol::bson_element one;
+    for (protocol::bson_cursor cursor(must(labels->document())); cursor.next(one);) {
+      if (one.text() == label) return true;
+    }
+    return false;
+  }
+
+  static std::shared_ptr<const config::settings> settings() {
+    auto out = std::make_shared<config::settings>();
+    out->log.slow = {};
+    return out;
+  }
+
+  scripted_upstream upstream;
+  std::atomic<int> topology_checks{0};
+  logger log{config::log_level::error, config::log_format::text};
+  process shared{settings(), log, 1};
+  data_thread thread{shared, 0};
+  listener door{{"127.0.0.1", 0}, {&thread}};
+};
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,194 @@
+// A MongoDB server that answers by a table of functions, over a real loopback socket; a thread a connection, so that an answer may
+// wait for the test. Keeps what it was asked.
+//
+//   scripted_upstream upstream;
+//   upstream.on("find", [](const asked& q) { return found({document{{"_id", 1}}}); });
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "protocol/command_view.hpp"
+#include "support/loopback_client.hpp"
+#include "support/message_builders.hpp"
+
+namespace mongocached::test_support {
+
+// One command as the server got it.
+struct asked {
+  std::string command;
+  document body;
+  std::size_t message_size = 0;
+};
+
+// What becomes of it.
+struct answer {
+  document body;
+  bool close = false;    // the connection ends instead of a reply
+  bool silent = false;   // no reply (w: 0)
+  answer(document reply) : body(std::move(reply)) {}  // NOLINT: reads as a reply
+  static answer hang_up() {
+    answer out{document()};
+    out.close = true;
+    return out;
+  }
+  static answer none() {
+    answer out{document()};
+    out.silent = true;
+    return out;
+  }
+};
+
+inline constexpr std::uint64_t first_time = 100;
+
+inline document cluster_time(std::uint64_t at) {
+  const document signature{{"hash", binary{0, byte_buffer(20)}}, {"keyId", 7L}};
+  return document{{"clusterTime", timestamp{at}}, {"signature", signature}};
+}
+
+inline document okay(std::uint64_t at = first_time) {
+  return document{{"ok", 1.0}, {"$clusterTime", cluster_time(at)}, {"operationTime", timestamp{at}}};
+}
+
+inline document cursor_reply(const array& batch, std::string_view ns, std::uint64_t at = first_time) {
+  const document cursor{{"firstBatch", batch}, {"id", 0L}, {"ns", ns}};
+  return document{
+      {"cursor", cursor}, {"ok", 1.0}, {"$clusterTime", cluster_time(at)}, {"operationTime", timestamp{at}}};
+}
+
+inline document found(const array& batch, std::uint64_t at = first_time) {
+  return cursor_reply(batch, "shop.things", at);
+}
+
+inline document collection_listed(std::string_view type, const document& options) {
+  return cursor_reply(array{document{{"name", "things"}, {"type", type}, {"options", options}}},
+                      "shop.$cmd.listCollections");
+}
+
+inline document failed(int code, std::string_view text = "no") {
+  return document{{"ok", 0.0}, {"errmsg", text}, {"code", code}};
+}
+
+class scripted_upstream {
+ public:
+  using handler = std::function<answer(const asked&)>;
+
+  scripted_upstream() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 16) != 0)
+      std::abort();
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+    port_ = ntohs(address.sin_port);
+    on("listCollections", [](const asked&) { return collection_listed("collection", document()); });
+    on("getDefaultRWConcern", [](const asked&) { return failed(59, "no such command"); });
+    on("connectionStatus", [](const asked&) {
+      return document{{"authInfo", document{{"authenticatedUsers", array{"ann"}}}}, {"ok", 1.0}};
+    });
+    on("find", [](const asked&) { return found({document{{"_id", 1}, {"x", "value"}}}); });
+    acceptor_ = std::thread([this] { accept_all(); });
+  }
+  ~scripted_upstream() {
+    {
+      const std::lock_guard lock(guard_);
+      stopped_ = true;
+      ::shutdown(listener_, SHUT_RDWR);
+      for (const int client : clients_) ::shutdown(client, SHUT_RDWR);
+    }
+    acceptor_.join();
+    for (auto& thread : threads_) thread.join();
+    ::close(listener_);
+  }
+  scripted_upstream(const scripted_upstream&) = delete;
+  scripted_upstream& operator=(const scripted_upstream&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  // A command without a handler is answered {ok: 1}.
+  void on(const std::string& command, handler how) {
+    const std::lock_guard lock(guard_);
+    handlers_[command] = std::move(how);
+  }
+  [[nodiscard]] std::size_t count(std::string_view command) const {
+    const std::lock_guard lock(guard_);
+    std::size_t sum = 0;
+    for (const auto& one : log_) sum += one.command == command ? 1U : 0U;
+    return sum;
+  }
+  [[nodiscard]] asked last(std::string_view command) const {
+    const std::lock_guard lock(guard_);
+    for (auto one = log_.rbegin(); one != log_.rend(); ++one) {
+      if (one->command == command) return *one;
+    }
+    throw std::logic_error("the upstream never got this command");
+  }
+
+ private:
+  void accept_all() {
+    while (true) {
+      const int client = ::accept(listener_, nullptr, nullptr);
+      if (client < 0) return;
+      const std::lock_guard lock(guard_);
+      if (stopped_) {
+        ::close(client);
+        return;
+      }
+      clients_.push_back(client);
+      threads_.emplace_back([this, client] { serve(client); });
+    }
+  }
+
+  void serve(int client) {
+    byte_buffer message;
+    while (read_message(client, message) && answer_one(client, message)) {
+    }
+    const std::lock_guard lock(guard_);
+    std::erase(clients_, client);
+    ::close(client);
+  }
+
+  bool answer_one(int client, const byte_buffer& message) {
+    protocol::op_msg parsed;
+    protocol::command_view command;
+    const auto id = protocol::load_le<std::int32_t>(message.data() + 4);
+    if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
+        protocol::view_command(parsed, id, command) != protocol::command_error::none) {
+      return false;
+    }
+    const auto bytes = parsed.body.bytes();
+    const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size()};
+    handler how = [](const asked&) { return okay(); };
+    {
+      const std::lock_guard lock(guard_);
+      log_.push_back(question);
+      if (const auto known = handlers_.find(question.command); known != handlers_.end()) how = known->second;
+    }
+    const answer reply = how(question);
+    if (reply.close) return false;
+    if (reply.silent) return true;
+    return write_all(client, op_msg_message(reply.body, {.request_id = 1, .response_to = id}));
+  }
+
+  int listener_;
+  std::uint16_t port_ = 0;
+  mutable std::mutex guard_;
+  std::map<std::string, handler> handlers_;
+  std::vector<asked> log_;
+  bool stopped_ = false;
+  std::vector<int> clients_;
+  std::vector<std::thread> threads_;
+  std::thread acceptor_;
+};
+
+}  // namespace mongocached::test_support
