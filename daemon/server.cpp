@@ -74,6 +74,7 @@ class server::impl {
   using timer = asio::steady_timer;
 
   void start_threads();
+  void start_topology();
   void start_side_port();
   void upstream_changed(const snapshot_ptr& now);
   void start_redis(const upstream_snapshot& known);
@@ -136,6 +137,7 @@ server::impl::impl(server_options options, logger& log)
   shared_.upstream_tls = make_upstream_tls(options_.upstream.tls);
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
+  start_topology();
   start_side_port();
   for (auto& thread : threads_) thread->start();
 }
@@ -150,6 +152,14 @@ void server::impl::start_threads() {
   }
   listener_ = std::make_unique<listener>(options_.settings->listen.address, all);
   administration_ = std::make_unique<administration>(shared_, *threads_.front());
+}
+
+void server::impl::start_topology() {
+  const auto timeout = options_.settings->upstream.connect_timeout;
+  topology_ = std::make_unique<topology_monitor>(options_.upstream,
+                                                 std::chrono::duration_cast<std::chrono::milliseconds>(timeout),
+                                                 [this](const snapshot_ptr& now) { upstream_changed(now); });
+  shared_.request_topology_check = [this] { topology_->request_check(); };
 }
 
 void server::impl::start_side_port() {
@@ -174,10 +184,6 @@ int server::impl::run() {
   });
   listener_->start();
   const auto& settings = *options_.settings;
-  topology_ = std::make_unique<topology_monitor>(
-      options_.upstream, std::chrono::duration_cast<std::chrono::milliseconds>(settings.upstream.connect_timeout),
-      [this](const snapshot_ptr& now) { upstream_changed(now); });
-  shared_.request_topology_check = [this] { topology_->request_check(); };
   log_.info("listener", "accepting clients",
             {{"address", to_string(listener_->bound())},
              {"threads", threads_.size()},
@@ -199,9 +205,9 @@ int server::impl::run() {
 
 void server::impl::stop_everything() {
   side_port_.reset();
-  topology_.reset();
   listener_.reset();
   for (auto& thread : threads_) thread->stop();
+  topology_.reset();  // the data threads asked it for checks
 }
 
 void server::impl::upstream_changed(const snapshot_ptr& now) {
@@ -312,8 +318,7 @@ void server::impl::ping_watchdog() {
 }
 
 readiness server::impl::is_ready() {
-  const auto now = topology_ ? topology_->current() : nullptr;
-  if (now == nullptr) return {false, "starting"};
+  const auto now = topology_->current();
   return {now->available, now->description};
 }
 
@@ -323,7 +328,7 @@ std::string server::impl::status_text() {
                   .uptime = data_thread::now() - started_,
                   .shared = shared_,
                   .threads = threads_,
-                  .upstream = topology_ ? topology_->current() : std::make_shared<upstream_snapshot>(),
+                  .upstream = topology_->current(),
                   .redis = hub.get(),
                   .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
   return status_json(in);

@@ -16,8 +16,7 @@ task<error_code> upstream_link::connect(const upstream_snapshot& target, asio::s
   port_ = target.port;
   target_version_ = target.version;
   error_code ec;
-  asio::ip::basic_resolver<asio::ip::tcp, executor> resolver(context_.get_executor());
-  const auto endpoints = co_await resolver.async_resolve(host_, std::to_string(port_), as_result(ec));
+  const auto endpoints = co_await resolver_.async_resolve(host_, std::to_string(port_), as_result(ec));
   if (ec) co_return ec;
   co_await asio::async_connect(stream_.socket(), endpoints, as_result(ec));
   if (ec) co_return ec;
@@ -74,6 +73,7 @@ task<protocol::byte_view> upstream_link::read_rest() {
 
 void upstream_link::close() noexcept {
   open_ = false;
+  resolver_.cancel();
   stream_.close();
 }
 

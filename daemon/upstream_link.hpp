@@ -12,7 +12,7 @@ namespace mongocached::daemon {
 
 class upstream_link {
  public:
-  explicit upstream_link(asio::io_context& context) : context_(context), stream_(tcp_socket(context)) {}
+  explicit upstream_link(asio::io_context& context) : resolver_(context), stream_(tcp_socket(context)) {}
 
   // Resolves and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, asio::ssl::context* tls, bool check_host);
@@ -43,7 +43,7 @@ class upstream_link {
  private:
   [[nodiscard]] task<bool> read_more();
 
-  asio::io_context& context_;
+  asio::ip::basic_resolver<asio::ip::tcp, executor> resolver_;
   byte_stream stream_;
   message_buffer in_;
   std::size_t unread_ = 0;

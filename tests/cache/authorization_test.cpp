@@ -19,7 +19,9 @@ class Authorization : public ::testing::Test {
   const namespace_state others{"shop.others", 1, 1};
 };
 
-TEST_F(Authorization, nobody_is_proven_at_first_I2) { EXPECT_FALSE(proven(anonymous, things)); }
+TEST_F(Authorization, nobody_is_proven_at_first_I2) {
+  EXPECT_FALSE(proven(anonymous, things));
+}
 
 TEST_F(Authorization, a_proof_holds_for_its_namespace_only_I2) {
   proofs.prove(anonymous, things, sent, proofs.epoch());

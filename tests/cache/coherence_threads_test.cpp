@@ -1,5 +1,6 @@
-// Read-your-writes under threads: writers bump a versioned value in a model store by the protocol of W1, readers fill by flights and
-// hit the in-process cache. No read is ever older than the last write that was acknowledged when the read began.
+// Read-your-writes under threads: writers bump a versioned value in a model store by the protocol of W1, readers fill
+// by flights and hit the in-process cache. No read is ever older than the last write that was acknowledged when the
+// read began.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -104,7 +105,7 @@ TEST_F(CoherenceThreads, no_hit_is_older_than_an_acknowledged_write_W1_R6) {
       std::mt19937 random(w);
       for (int i = 0; i < rounds; ++i) {
         write_one(random);
-        }
+      }
       --writing;
     });
   }

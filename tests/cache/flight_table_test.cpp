@@ -188,7 +188,9 @@ TEST_F(FlightTable, the_unproven_never_joins_I2) {
   EXPECT_EQ(told, 0);
 }
 
-TEST_F(FlightTable, the_unproven_may_lead_I2) { EXPECT_NE(begin(a, {.may_join = false}).led, nullptr); }
+TEST_F(FlightTable, the_unproven_may_lead_I2) {
+  EXPECT_NE(begin(a, {.may_join = false}).led, nullptr);
+}
 
 TEST_F(FlightTable, a_pending_write_blocks_R1) {
   flights.mark(a.view());

@@ -24,7 +24,9 @@ TEST_F(NamespaceState, knows_its_parts_by_the_first_dot) {
   EXPECT_EQ(ns.collection(), "things.old");
 }
 
-TEST_F(NamespaceState, is_not_known_to_be_cacheable_at_first_K1) { EXPECT_EQ(ns.may_cache(now), cacheability::unknown); }
+TEST_F(NamespaceState, is_not_known_to_be_cacheable_at_first_K1) {
+  EXPECT_EQ(ns.may_cache(now), cacheability::unknown);
+}
 
 TEST_F(NamespaceState, is_cacheable_until_the_answer_is_too_old_K1) {
   ns.set_cacheability(cacheability::plain, later, ns.ddl_count());

@@ -34,7 +34,9 @@ class TransactionTable : public ::testing::Test {
 };
 
 // Race 20: the commit of a transaction that was not seen whole.
-TEST_F(TransactionTable, a_commit_of_an_unseen_transaction_reaches_everything_W4) { EXPECT_TRUE(reaches_everything()); }
+TEST_F(TransactionTable, a_commit_of_an_unseen_transaction_reaches_everything_W4) {
+  EXPECT_TRUE(reaches_everything());
+}
 
 TEST_F(TransactionTable, a_transaction_not_seen_from_its_start_reaches_everything_W4) {
   collect(false, one(keys_target({"a"})));

@@ -7,7 +7,9 @@
 namespace mongocached::cache {
 namespace {
 
-std::vector<write_target> output() { return one(target_of(extent::collection, "shop", "out")); }
+std::vector<write_target> output() {
+  return one(target_of(extent::collection, "shop", "out"));
+}
 
 TEST(writing_cursors, a_cursor_that_was_never_opened_writes_nothing) {
   const writing_cursors cursors;

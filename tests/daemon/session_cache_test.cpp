@@ -239,7 +239,9 @@ TEST_F(SessionCache, a_write_in_a_transaction_shows_at_its_commit_W6) {
   expect_forgotten();
 }
 
-TEST_F(SessionCache, a_view_is_never_cached_K1) { expect_never_cached(collection_listed("view", document())); }
+TEST_F(SessionCache, a_view_is_never_cached_K1) {
+  expect_never_cached(collection_listed("view", document()));
+}
 
 TEST_F(SessionCache, a_time_series_is_never_cached_K1) {
   expect_never_cached(collection_listed("timeseries", document()));

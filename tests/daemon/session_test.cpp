@@ -26,19 +26,25 @@ class Session : public session_world {
   }
 };
 
-TEST_F(Session, closes_on_a_length_below_the_floor_F1) { expect_closed(header_of(15), disconnect::bad_frame); }
+TEST_F(Session, closes_on_a_length_below_the_floor_F1) {
+  expect_closed(header_of(15), disconnect::bad_frame);
+}
 
 TEST_F(Session, closes_on_a_length_above_the_ceiling_F1) {
   expect_closed(header_of(48'000'001), disconnect::bad_frame);
 }
 
-TEST_F(Session, closes_on_a_negative_length_F1) { expect_closed(header_of(-1), disconnect::bad_frame); }
+TEST_F(Session, closes_on_a_negative_length_F1) {
+  expect_closed(header_of(-1), disconnect::bad_frame);
+}
 
 TEST_F(Session, closes_on_an_opcode_that_it_does_not_speak) {
   expect_closed(header_of(16, 2012), disconnect::unsupported_opcode);
 }
 
-TEST_F(Session, closes_on_an_op_msg_that_cannot_be_parsed_F1) { expect_closed(header_of(16), disconnect::bad_message); }
+TEST_F(Session, closes_on_an_op_msg_that_cannot_be_parsed_F1) {
+  expect_closed(header_of(16), disconnect::bad_message);
+}
 
 TEST_F(Session, closes_on_a_required_flag_that_is_not_known_F1) {
   expect_closed(op_msg_message(ping(), {.flags = 1U << 5}), disconnect::bad_message);
@@ -238,8 +244,7 @@ TEST_F(Session, a_state_change_asks_for_a_look_at_the_topology_and_leaves_the_se
 }
 
 TEST_F(Session, x509_is_refused_here_I1) {
-  const auto reply =
-      client.ask(document{{"authenticate", 1}, {"mechanism", "MONGODB-X509"}, {"$db", "$external"}});
+  const auto reply = client.ask(document{{"authenticate", 1}, {"mechanism", "MONGODB-X509"}, {"$db", "$external"}});
   EXPECT_EQ(code_of(reply), 18);
   EXPECT_EQ(upstream.count("authenticate"), 0U);
 }

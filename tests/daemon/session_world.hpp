@@ -32,22 +32,23 @@ class session_world : public ::testing::Test {
     out.available = true;
     out.host = "127.0.0.1";
     out.port = upstream.port();
-    out.hello = document{{"setName", "rs0"},
-                         {"hosts", array{"a:1"}},
-                         {"me", "a:1"},
-                         {"primary", "a:1"},
-                         {"setVersion", 1},
-                         {"secondary", false},
-                         {"electionId", object_id{}},
-                         {"lastWrite", document()},
-                         {"topologyVersion", document()},
-                         {"maxBsonObjectSize", 16'777'216},
-                         {"maxMessageSizeBytes", 48'000'000},
-                         {"maxWriteBatchSize", 100'000},
-                         {"logicalSessionTimeoutMinutes", 30},
-                         {"minWireVersion", 0},
-                         {"maxWireVersion", 21}}
-                    .bytes();
+    out.hello = document{
+        {"setName", "rs0"},
+        {"hosts", array{"a:1"}},
+        {"me", "a:1"},
+        {"primary", "a:1"},
+        {"setVersion", 1},
+        {"secondary", false},
+        {"electionId", object_id{}},
+        {"lastWrite", document()},
+        {"topologyVersion", document()},
+        {"maxBsonObjectSize", 16'777'216},
+        {"maxMessageSizeBytes", 48'000'000},
+        {"maxWriteBatchSize", 100'000},
+        {"logicalSessionTimeoutMinutes", 30},
+        {"minWireVersion", 0},
+        {"maxWireVersion",
+         21}}.bytes();
     out.version = 1;
     return out;
   }

@@ -21,7 +21,7 @@ from support.raw import CLOCKS, RawConnection, Reply, elements, without_fields
 from support.servers import Daemon, Upstream
 from support.writes import Writes
 
-READS = int(os.environ.get("DIFFERENTIAL_READS", "3200"))
+READS = int(os.environ.get("DIFFERENTIAL_READS", "6000"))
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "0")) or time.time_ns() % 1_000_000_007
 Document = dict[str, Any]
 
@@ -153,9 +153,9 @@ def test_replies_are_the_same_bytes(
 def run(random: Random, pair: Pair, queries: Queries, writes: Writes) -> None:
     recent: list[bytes] = []
     while pair.compared < READS:
-        if random.random() < 0.12:
+        if random.random() < 0.08:
             writes.one()
-        if recent and random.random() < 0.3:
+        if recent and random.random() < 0.4:
             command = random.choice(recent)
         else:
             command = queries.read()

@@ -1,5 +1,5 @@
-// A client on a loopback socket that speaks in whole messages, or in any bytes a test likes. Blocking; a peer that says nothing for
-// half a minute counts as one that closed.
+// A client on a loopback socket that speaks in whole messages, or in any bytes a test likes. Blocking; a peer that says
+// nothing for half a minute counts as one that closed.
 #pragma once
 
 #include <netinet/in.h>

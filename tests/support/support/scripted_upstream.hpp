@@ -1,5 +1,5 @@
-// A MongoDB server that answers by a table of functions, over a real loopback socket; a thread a connection, so that an answer may
-// wait for the test. Keeps what it was asked.
+// A MongoDB server that answers by a table of functions, over a real loopback socket; a thread a connection, so that an
+// answer may wait for the test. Keeps what it was asked.
 //
 //   scripted_upstream upstream;
 //   upstream.on("find", [](const asked& q) { return found({document{{"_id", 1}}}); });
@@ -33,8 +33,8 @@ struct asked {
 // What becomes of it.
 struct answer {
   document body;
-  bool close = false;    // the connection ends instead of a reply
-  bool silent = false;   // no reply (w: 0)
+  bool close = false;                                 // the connection ends instead of a reply
+  bool silent = false;                                // no reply (w: 0)
   answer(document reply) : body(std::move(reply)) {}  // NOLINT: reads as a reply
   static answer hang_up() {
     answer out{document()};

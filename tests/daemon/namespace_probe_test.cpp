@@ -1,0 +1,77 @@
+#include "daemon/session/namespace_probe.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/message_builders.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+using namespace test_support;  // NOLINT: tests read as JSON
+using cache::cacheability;
+
+cacheability judged(const document& reply) {
+  protocol::reply_view view;
+  EXPECT_TRUE(protocol::view_reply(reply.view(), view));
+  return judge_collection(view);
+}
+
+document listing(const array& rows, long id = 0) {
+  return document{{"cursor", document{{"firstBatch", rows}, {"id", id}, {"ns", "shop.$cmd.listCollections"}}},
+                  {"ok", 1.0}};
+}
+
+document listed(const char* type, const document& options) {
+  return listing(array{document{{"name", "things"}, {"type", type}, {"options", options}}});
+}
+
+TEST(namespace_probe, a_plain_collection_K1) {
+  EXPECT_EQ(judged(listed("collection", {})), cacheability::plain);
+}
+
+TEST(namespace_probe, a_collection_with_a_validator_is_plain_K1) {
+  EXPECT_EQ(judged(listed("collection", document{{"validator", document()}})), cacheability::plain);
+}
+
+TEST(namespace_probe, a_view_is_not_K1) {
+  EXPECT_EQ(judged(listed("view", {})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, a_time_series_is_not_K1) {
+  EXPECT_EQ(judged(listed("timeseries", {})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, a_default_collation_is_not_K1) {
+  EXPECT_EQ(judged(listed("collection", document{{"collation", document()}})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, a_capped_collection_is_not_K1) {
+  EXPECT_EQ(judged(listed("collection", document{{"capped", true}})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, an_option_that_is_not_known_is_not_K1) {
+  EXPECT_EQ(judged(listed("collection", document{{"future", 1}})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, an_entry_without_a_type_is_not_K1) {
+  EXPECT_EQ(judged(listing(array{document{{"name", "things"}}})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, options_that_are_no_document_are_not_K1) {
+  EXPECT_EQ(judged(listing(array{document{{"type", "collection"}, {"options", 1}}})), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, no_entry_is_a_missing_collection_K1) {
+  EXPECT_EQ(judged(listing(array{})), cacheability::missing);
+}
+
+TEST(namespace_probe, a_refusal_leaves_look_ups_by_id_K1) {
+  EXPECT_EQ(judged(document{{"ok", 0.0}, {"code", 13}}), cacheability::ids_only);
+}
+
+TEST(namespace_probe, a_listing_that_goes_on_leaves_look_ups_by_id_K1) {
+  EXPECT_EQ(judged(listing(array{}, 5)), cacheability::ids_only);
+}
+
+}  // namespace
+}  // namespace mongocached::daemon

@@ -1,0 +1,231 @@
+"""Running it: settings, secrets, logs, signals, limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bson
+import pymongo
+import pytest
+from support.paths import daemon_binary
+from support.process import free_port
+from support.raw import RawConnection
+from support.servers import Daemon, Servers, Upstream
+from support.tls import make_certificates
+from support.wait import wait_until
+
+Document = dict[str, Any]
+SECRET = "hunter2-secret"
+URI = f"mongodb://app:{SECRET}@127.0.0.1:1/"
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [daemon_binary(), *words], env={**os.environ, **environment}, timeout=30,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_good_settings_are_checked() -> None:
+    assert run("--upstream", URI, "--check-config").returncode == 0
+
+
+def test_settings_are_printed_with_their_origin_and_without_passwords(tmp_path: Path) -> None:
+    (tmp_path / "redis").write_text(f"redis://u:{SECRET}@127.0.0.1:6379/0\n")
+    (tmp_path / "c.toml").write_text(f'[http]\ntoken = "{SECRET}"\n[cache]\nttl = "1h"\n')
+    done = run(
+        *("--config", str(tmp_path / "c.toml"), "--upstream", URI, "--print-config"),
+        MONGOCACHED_REDIS_URI_FILE=str(tmp_path / "redis"), MONGOCACHED_CACHE_MEMORY="8MiB",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert SECRET not in done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("memory", "ttl", "max_lag"))]
+    assert [word in line for word, line in zip(("file", "environment"), sorted(lines)[::-1][:2])] == [True] * 2
+    assert "redis://u:" in done.stdout
+
+
+def test_all_faults_of_a_run_are_told(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[cache]\nttll = "1h"\nmemory = "many"\n[log]\nlevel = "loud"\n')
+    done = run("--config", str(tmp_path / "c.toml"), "--upstream", URI, "--check-config")
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 3
+    for words in (("ttll", "ttl"), ("memory", "many"), ("level", "loud", "debug")):
+        assert any(all(word in line for word in words) for line in lines), words
+    assert SECRET not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--nonsense"], ["--threads", "x"], ["--upstream", "http://x"], []])
+def test_bad_usage(words: list[str]) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stderr.strip()
+
+
+def test_taken_port_is_one_clear_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--upstream", URI, "--listen", f"127.0.0.1:{port}", "--http", "none", "--log-level", "error")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert str(port) in line
+
+
+def answer_of(daemon: Daemon) -> Document:
+    with RawConnection("127.0.0.1", daemon.port, timeout=30) as connection:
+        return connection.request({"ping": 1, "maxTimeMS": 1000, "$db": "admin"}).document
+
+
+@pytest.mark.parametrize("fault", ["wrong CA", "another host"])
+def test_untrusted_upstream_is_told(servers: Servers, fault: str) -> None:
+    good = make_certificates(servers.folder(), names="DNS:elsewhere.example", common_name="elsewhere.example")
+    other = make_certificates(servers.folder())
+    upstream = servers.upstream(tls=other)
+    served = upstream
+    ca = good.ca if fault == "wrong CA" else other.ca
+    if fault == "another host":
+        # The address is not in the certificate: 127.0.0.2 is this machine as well.
+        pytest.skip("covered by the unit tests of the TLS context") if not reachable(served.port) else None
+    uri = f"mongodb://127.0.0.1:{served.port}/?directConnection=true&tls=true&tlsCAFile={ca}"
+    daemon = Daemon(servers.folder(), uri)
+    daemon.is_ready = lambda: bool(socket.create_connection((daemon.http_host, daemon.http_port)))  # type: ignore[method-assign,attr-defined]
+    daemon.http_host = "127.0.0.1"  # type: ignore[attr-defined]
+    servers.running.append(daemon)
+    daemon.start()
+    answer = answer_of(daemon)
+    assert (answer["ok"], answer["code"]) == (0, 133)
+    assert "certificate" in daemon.process.log_text().lower()
+
+
+def reachable(port: int) -> bool:
+    return False
+
+
+def test_hangup_takes_new_settings_and_refuses_bad_ones(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config='[log]\nlevel = "info"\n')
+    file = daemon.directory / "mongocached.toml"
+    at = daemon.process.log_size()
+    file.write_text('[log]\nlevel = "nonsense"\n')
+    daemon.process.signal(signal.SIGHUP)
+    wait_until(lambda: "nonsense" in daemon.process.log_text(at), what="the refusal in the log")
+    assert answer_of(daemon)["ok"] == 1
+    at = daemon.process.log_size()
+    file.write_text('[cache]\nenabled = false\n')
+    daemon.process.signal(signal.SIGHUP)
+    wait_until(lambda: daemon.process.log_text(at).strip(), what="the reload in the log")
+    with pymongo.MongoClient(daemon.uri) as client:
+        client.operation.c.find_one({"_id": 1})
+        wait_until(
+            lambda: client.operation.c.find_one({"_id": 1}) is None
+            and daemon.metrics().value("mongocached_bypass_total", reason="disabled") > 0,
+            what="the cache to be off",
+        )
+
+
+def test_termination_lets_requests_finish(servers: Servers, upstream: Upstream) -> None:
+    relay = servers.relay(upstream.port)
+    daemon = servers.daemon(relay.uri)
+    with (
+        RawConnection("127.0.0.1", daemon.port) as idle,
+        RawConnection("127.0.0.1", daemon.port) as busy,
+        pymongo.MongoClient(daemon.uri) as client,
+    ):
+        idle.request({"ping": 1, "$db": "admin"})
+        stream = client.operation.watch(max_await_time_ms=60_000)
+        awaited = threading.Thread(target=lambda: swallow(stream.try_next), daemon=True)
+        awaited.start()
+        busy.request({"ping": 1, "$db": "admin"})
+        relay.set_delay(0.4)
+        busy.send({"ping": 1, "$db": "admin"})
+        wait_until(lambda: daemon.metrics().value("mongocached_upstream_connections", state="busy") >= 1)
+        daemon.process.signal(signal.SIGTERM)
+        assert idle.closed_by_peer()
+        assert busy.receive().document["ok"] == 1
+        assert daemon.process.wait(8) == 0
+        relay.set_delay(0)
+    awaited.join(5)
+
+
+def swallow(action: Any) -> None:
+    try:
+        action()
+    except pymongo.errors.PyMongoError:
+        pass
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_log_lines_and_slow_requests(servers: Servers, upstream: Upstream, form: str) -> None:
+    config = f'[log]\nformat = "{form}"\nslow = "1us"\n'
+    daemon = servers.daemon(upstream.uri, config=config)
+    with RawConnection("127.0.0.1", daemon.port) as connection:
+        for _ in range(2):
+            connection.request({"find": "c", "filter": {"_id": SECRET}, "$db": "operation"})
+    wait_until(lambda: "slow request" in daemon.process.log_text(), what="a slow request in the log")
+    text = daemon.process.log_text()
+    assert SECRET not in text, "values of requests are not logged"
+    assert "namespace_unknown" in text
+    if form == "json":
+        slow = [json.loads(line) for line in text.splitlines()]
+        assert all(isinstance(line, dict) for line in slow)
+
+
+@pytest.fixture
+def notify(servers: Servers) -> Iterator[tuple[socket.socket, str]]:
+    path = str(servers.folder() / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(path)
+        listening.settimeout(10)
+        yield listening, path
+
+
+def test_service_manager_is_told(
+    servers: Servers, upstream: Upstream, notify: tuple[socket.socket, str]
+) -> None:
+    listening, path = notify
+    daemon = servers.daemon(upstream.uri, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+    seen: set[str] = set()
+
+    def receive_until(word: str) -> None:
+        while word not in seen:
+            seen.update(line.split("=")[0] for line in listening.recv(4096).decode().splitlines())
+
+    receive_until("READY")
+    receive_until("WATCHDOG")
+    daemon.process.signal(signal.SIGTERM)
+    receive_until("STOPPING")
+    assert daemon.process.wait() == 0
+
+
+def test_connections_above_the_limit_are_refused(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config="[listen]\nmax_connections = 2\n")
+    with RawConnection("127.0.0.1", daemon.port) as a, RawConnection("127.0.0.1", daemon.port) as b:
+        for connection in (a, b):
+            connection.request({"ping": 1, "$db": "admin"})
+        with RawConnection("127.0.0.1", daemon.port) as third:
+            assert third.closed_by_peer()
+        assert daemon.metrics().value("mongocached_client_disconnects_total", reason="too_many") == 1
+
+
+def test_announced_bytes_cost_nothing(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri)
+    rss = "process_resident_memory_bytes"
+    before = daemon.metrics().value(rss)
+    header = struct.pack("<iiiiI", 47_000_000, 1, 0, 2013, 0)
+    body = b"\0" + struct.pack("<i", 46_999_000) + b"\2insert\0"
+    clients = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(200)]
+    for client in clients:
+        client.sendall(header + body)
+    wait_until(lambda: daemon.metrics().value("mongocached_client_connections") >= 200)
+    assert daemon.metrics().value(rss) - before < 200 * 64 * 1024
+    for client in clients:
+        client.close()
