@@ -4,14 +4,19 @@
 
 namespace mongocached::daemon {
 
+void take_newer(signed_time& into, const protocol::reply_view& reply) {
+  if (reply.cluster_time_value <= into.time || reply.cluster_time.size() > signed_time::max_size) return;
+  std::ranges::copy(reply.cluster_time, into.document.begin());
+  into.size = reply.cluster_time.size();
+  into.time = reply.cluster_time_value;
+}
+
 void cluster_clock::saw(const protocol::reply_view& reply) {
   if (reply.cluster_time_value <= newest() || reply.cluster_time.size() > signed_time::max_size) return;
   if (reply.cluster_time_key == 0 && authenticated_.load()) return;
   const std::scoped_lock lock(mutex_);
   if (reply.cluster_time_value <= current_.time) return;
-  std::ranges::copy(reply.cluster_time, current_.document.begin());
-  current_.size = reply.cluster_time.size();
-  current_.time = reply.cluster_time_value;
+  take_newer(current_, reply);
   unsigned_ = reply.cluster_time_key == 0;
   newest_.store(current_.time, std::memory_order_release);
 }

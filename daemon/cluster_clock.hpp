@@ -21,6 +21,9 @@ struct signed_time {
   [[nodiscard]] protocol::byte_view bytes() const noexcept { return {document.data(), size}; }
 };
 
+// Takes the reply's $clusterTime if it is newer than `into`'s and has a plausible size.
+void take_newer(signed_time& into, const protocol::reply_view& reply);
+
 class cluster_clock {
  public:
   void saw(const protocol::reply_view& reply);

@@ -10,7 +10,7 @@ namespace mongocached::daemon {
 
 struct fill_changes {
   cache::cluster_time lower = 0;                          // L: readConcern.afterClusterTime, 0: none
-  std::optional<protocol::read_level> level;              // readConcern.level where the client's own is not explicit enough
+  std::optional<protocol::read_level> level{};             // readConcern.level where the client's own is not explicit enough
   bool whole_document = false;                            // leave the projection out
   const std::vector<const protocol::bson_element*>* ids = nullptr;  // narrow {_id: {$in: ...}} to these; limits go too
 };

@@ -20,7 +20,7 @@ reply_frame frame_for(session& s, const protocol::command_view& command, const c
           .collection = command.collection,
           .tail = tail,
           .operation_time = upper,
-          .cluster_time = &s.thread().clock};
+          .cluster_time = &s.clock()};
 }
 
 }  // namespace
@@ -119,14 +119,14 @@ bool try_hit(session& s, const protocol::command_view& command) {
   const auto level = effective_level(s, command, begun);
   const auto kind = ns.may_cache(begun);
   if (!level || (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only)) return false;
-  s.shared().clock.refresh(thread.clock);
+  const auto& clock = s.clock();
 
   auto& plan = thread.plan;
   cache::plan_read(command, rules_for(s, kind), plan);
   if (plan.shape == cache::read_shape::forward) return false;
   const auto usable = [&](const cache::entry_ref& e) {
     return e && e->meta().kind != cache::entry_kind::too_large &&
-           answers(*e, *level, command.after_cluster_time, thread.clock);
+           answers(*e, *level, command.after_cluster_time, clock);
   };
   if (plan.shape == cache::read_shape::list) {
     const auto list = coherence.find(ns, cache::key_kind::list, plan.list_key(), begun);

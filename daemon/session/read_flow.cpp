@@ -68,7 +68,6 @@ cache::bypass_reason read_flow::plan_under_rules() {
   level_ = *level;
   if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
   proven_ = s_.identity().proven(*ns_, now);
-  s_.shared().clock.refresh(s_.thread().clock);
   kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
   if (plan_.shape == cache::read_shape::list) {
     wanted_.push_back({.key = plan_.list_key()});
@@ -112,8 +111,8 @@ task<void> read_flow::run() {
   }
 }
 
-bool read_flow::usable(const cache::entry_ref& e) const {
-  return e && answers(*e, level_, r_.command.after_cluster_time, s_.thread().clock);
+bool read_flow::usable(const cache::entry_ref& e) {
+  return e && answers(*e, level_, r_.command.after_cluster_time, s_.clock());
 }
 
 std::vector<read_flow::wanted*> read_flow::missing() {
@@ -162,7 +161,6 @@ task<bool> read_flow::join_or_lead() {
   auto& entry = wanted_.front().entry;
   entry = co_await joined->wait();
   if (!s_.is_open()) co_return true;
-  s_.shared().clock.refresh(s_.thread().clock);
   if (usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
     co_await answer_from_entries(outcome::coalesced);
     co_return true;

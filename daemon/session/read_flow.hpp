@@ -35,7 +35,7 @@ class read_flow {
   [[nodiscard]] cache::bypass_reason prepare();
   [[nodiscard]] cache::bypass_reason plan_under_rules();
   [[nodiscard]] task<void> bypass(cache::bypass_reason reason);
-  [[nodiscard]] bool usable(const cache::entry_ref& e) const;
+  [[nodiscard]] bool usable(const cache::entry_ref& e);
   [[nodiscard]] std::vector<wanted*> missing();
 
   [[nodiscard]] lookup look_in_memory();

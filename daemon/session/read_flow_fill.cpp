@@ -84,7 +84,6 @@ task<void> read_flow::fill() {
   }
   const bool reshaped = changes.whole_document || changes.ids != nullptr;
   if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
-  s_.shared().clock.refresh(s_.thread().clock);
   bool taken = false;
   if (!reply.whole) {
     reject(fill_rejection::size);

@@ -65,6 +65,8 @@ class session : public std::enable_shared_from_this<session> {
   // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the connection was lost;
   // a reply that is too large or malformed counts as lost.
   [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message, protocol::reply_view& reply);
+  // The $clusterTime that this client's hits may carry (S8): the newest one that is signed for everybody, else this client's own.
+  [[nodiscard]] const signed_time& clock();
   // Remembers what a relayed reply tells about time, identity and elections.
   void learn(const protocol::reply_view& reply);
 
@@ -108,6 +110,7 @@ class session : public std::enable_shared_from_this<session> {
   cache::instant connect_deadline_{};           // of the upstream connection being opened; 0: none
   std::unique_ptr<upstream_link> upstream_;
   client_identity identity_;
+  std::unique_ptr<signed_time> own_clock_;      // keyId 0 under authentication: never leaves this client
   protocol::byte_buffer metadata_;              // the client's `client` document, for our own hello
   const std::int32_t connection_id_;
   std::int32_t last_request_id_ = 0;

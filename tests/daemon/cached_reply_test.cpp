@@ -31,7 +31,7 @@ class CachedReply : public ::testing::Test {
     byte_buffer out;
     const auto with = frame(tail);
     cached_reply reply(out, with);
-    for (const auto& row : rows) reply.append_document(row.bytes());
+    for (const auto& one : rows) reply.append_document(one.bytes());
     reply.finish();
     return out;
   }
