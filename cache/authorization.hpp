@@ -1,7 +1,7 @@
-// Who may be answered from the cache (wire rule I2). MongoDB authorizes per collection, so that an answer may be shared between
-// users, but only with proof: an `ok: 1` find on that namespace, by this identity, sent after the last user or role command that was
-// seen, no older than `authz_ttl`.
-// Any thread. Sessions keep the answer of `proven_until` beside the epoch it was given in, so that a hit takes no lock.
+// Who may be answered from the cache (wire rule I2). MongoDB authorizes per collection, so that an answer may be shared
+// between users, but only with proof: an `ok: 1` find on that namespace, by this identity, sent after the last user or
+// role command that was seen, no older than `authz_ttl`. Any thread. Sessions keep the answer of `proven_until` beside
+// the epoch it was given in, so that a hit takes no lock.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,8 @@ class authorization {
 
   // Proofs of an older epoch are void.
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_.load(std::memory_order_acquire); }
-  // A user or role command was seen: everybody has to prove again. Called when it is sent and again when it was answered.
+  // A user or role command was seen: everybody has to prove again. Called when it is sent and again when it was
+  // answered.
   void revoke_all() noexcept { epoch_.fetch_add(1); }
   void revoke(identity who);
 

@@ -144,7 +144,8 @@ pending_write::pending_write(coherence& owner, std::vector<write_target> targets
 }
 
 pending_write::~pending_write() {
-  // Unsettled: nobody learned the outcome, and nobody told us the time either; newest_ and a hold from now on are the best bounds.
+  // Unsettled: nobody learned the outcome, and nobody told us the time either; newest_ and a hold from now on are the
+  // best bounds.
   if (!invalidated_) invalidate(0);
   unmark();
 }

@@ -1,5 +1,5 @@
-// The local side of coherence.md for one process: what a hit, a fill and a write must ask and tell. Composes the namespace table, the
-// flight table and the in-process cache; pure (time is passed in), any thread.
+// The local side of coherence.md for one process: what a hit, a fill and a write must ask and tell. Composes the
+// namespace table, the flight table and the in-process cache; pure (time is passed in), any thread.
 #pragma once
 
 #include <atomic>
@@ -67,17 +67,19 @@ class coherence {
   std::atomic<cluster_time> newest_{0};
 };
 
-// W1 for one command: marked when made; settled once, on whatever outcome. One that is destroyed unsettled counts as a write of
-// unknown outcome. Not thread-safe itself.
+// W1 for one command: marked when made; settled once, on whatever outcome. One that is destroyed unsettled counts as a
+// write of unknown outcome. Not thread-safe itself.
 class pending_write {
  public:
-  // `tentative`: a command that is not known to be a write. Nothing is dropped until its outcome, but nothing is looked up meanwhile.
+  // `tentative`: a command that is not known to be a write. Nothing is dropped until its outcome, but nothing is looked
+  // up meanwhile.
   pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false);
   ~pending_write();
   pending_write(const pending_write&) = delete;
   pending_write& operator=(const pending_write&) = delete;
 
-  // Invalidates in memory: the outcome is known, the server's operationTime was `at` (0: none given, the newest seen is taken).
+  // Invalidates in memory: the outcome is known, the server's operationTime was `at` (0: none given, the newest seen is
+  // taken).
   void invalidate(cluster_time at);
   // The outcome is not known: the server may still be carrying it out (W5).
   void invalidate_unknown(instant now);

@@ -5,7 +5,9 @@
 namespace mongocached::cache {
 namespace {
 
-std::string text_of(key_view key) { return std::string(protocol::as_text(key.bytes)); }
+std::string text_of(key_view key) {
+  return std::string(protocol::as_text(key.bytes));
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
       return {begun::join, nullptr};
     }
   }
-  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be stored.
+  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be
+  // stored.
   if (at.active) at.active->dirty_ = true;
   at.active = std::make_shared<flight>(ns, kind, key, level, generation);
   at.active->lower_ = lower;
@@ -52,7 +55,9 @@ bool flight_table::clean(flight& f) const {
   return is_clean(f, found == home.slots.end() ? nullptr : &found->second);
 }
 
-bool flight_table::finish(flight& f, entry_ref fresh, bool keep) { return settle(f, std::move(fresh), keep); }
+bool flight_table::finish(flight& f, entry_ref fresh, bool keep) {
+  return settle(f, std::move(fresh), keep);
+}
 
 bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
   std::vector<flight::waiter> waiters;

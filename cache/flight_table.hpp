@@ -1,10 +1,11 @@
-// Flights, pending writes and fences: the objects that close the race between a slow read and a fast write (coherence R4-R6, W1).
+// Flights, pending writes and fences: the objects that close the race between a slow read and a fast write (coherence
+// R4-R6, W1).
 //
-// A *flight* is a read in progress that will fill an entry; others of the same key join it. A write marks its keys *pending*, which
-// dirties their flights, drops their entries and refuses new flights, until it is unmarked behind its invalidation. Storing checks
-// all of this and inserts under one lock of the key's shard, the same lock that marking takes: an entry is never stored from a read
-// that a write has overtaken.
-// Any thread; locks are short and never held while a waiter is called.
+// A *flight* is a read in progress that will fill an entry; others of the same key join it. A write marks its keys
+// *pending*, which dirties their flights, drops their entries and refuses new flights, until it is unmarked behind its
+// invalidation. Storing checks all of this and inserts under one lock of the key's shard, the same lock that marking
+// takes: an entry is never stored from a read that a write has overtaken. Any thread; locks are short and never held
+// while a waiter is called.
 #pragma once
 
 #include <functional>
@@ -21,7 +22,8 @@ namespace mongocached::cache {
 
 class flight {
  public:
-  // Told on the leader's thread, exactly once: the entry that the flight brought (stored or not), or none if it brought nothing.
+  // Told on the leader's thread, exactly once: the entry that the flight brought (stored or not), or none if it brought
+  // nothing.
   using waiter = std::function<void(entry_ref)>;
 
   flight(namespace_state& ns, key_kind kind, key_view key, entry_level level, std::uint64_t generation)
@@ -83,17 +85,18 @@ class flight_table {
     begun how = begun::blocked;
     flight_ref led;
   };
-  // R4, R5. `joined` is called later only if the result is `join`. `lower` is the L that the caller would read with; a flight is
-  // joined only by who asks for no more than its own L. `may_join` false (no proof of access, I2): lead or blocked, never joined;
-  // where another flight leads, the caller gets an unregistered one (lead with `led` null) and stores nothing.
-  [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, cluster_time lower,
-                                   bool may_join, instant now, const flight::waiter& joined);
+  // R4, R5. `joined` is called later only if the result is `join`. `lower` is the L that the caller would read with; a
+  // flight is joined only by who asks for no more than its own L. `may_join` false (no proof of access, I2): lead or
+  // blocked, never joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and
+  // stores nothing.
+  [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
+                                   cluster_time lower, bool may_join, instant now, const flight::waiter& joined);
   // The L that the read is finally sent with (a lease's fence may have raised it).
   void set_lower(flight& f, cluster_time lower);
 
-  // R6. Stores `fresh` unless the flight is dirty, a write is pending or the generation changed. True if the flight was clean (then
-  // Redis may be filled too, under its own checks). Waiters get `fresh` either way: they asked before the write was acknowledged.
-  // `keep` false leaves it out of this process' memory.
+  // R6. Stores `fresh` unless the flight is dirty, a write is pending or the generation changed. True if the flight was
+  // clean (then Redis may be filled too, under its own checks). Waiters get `fresh` either way: they asked before the
+  // write was acknowledged. `keep` false leaves it out of this process' memory.
   bool finish(flight& f, entry_ref fresh, bool keep = true);
   // The read brought nothing that may be stored or shared.
   void abandon(flight& f) { settle(f, entry_ref{}, false); }

@@ -10,14 +10,14 @@
 namespace mongocached::cache {
 
 struct invalidation {
-  std::string ns;                     // db.collection; empty with `everything`
-  byte_buffer key_bytes;              // document keys, one behind the other
+  std::string ns;                                         // db.collection; empty with `everything`
+  byte_buffer key_bytes;                                  // document keys, one behind the other
   std::vector<std::pair<std::size_t, std::size_t>> keys;  // begin, end
-  bool documents = false;             // every document of the namespace: its documents' token falls
-  bool lists = true;                  // the lists' token falls
-  bool everything = false;            // new epoch
+  bool documents = false;                                 // every document of the namespace: its documents' token falls
+  bool lists = true;                                      // the lists' token falls
+  bool everything = false;                                // new epoch
   cluster_time fence = 0;
-  duration hold{};                    // no lease is granted for so long (a write of unknown outcome, coherence W5)
+  duration hold{};  // no lease is granted for so long (a write of unknown outcome, coherence W5)
 };
 
 }  // namespace mongocached::cache

@@ -38,9 +38,13 @@ namespace_state::namespace_state(std::string name, std::uint64_t first_generatio
   lists_.generation = first_generation;
 }
 
-void namespace_state::raise_fence(key_kind kind, cluster_time to) noexcept { raise(of(kind).fence, to); }
+void namespace_state::raise_fence(key_kind kind, cluster_time to) noexcept {
+  raise(of(kind).fence, to);
+}
 
-void namespace_state::hold(key_kind kind, instant until) noexcept { raise(of(kind).held_until, until.count()); }
+void namespace_state::hold(key_kind kind, instant until) noexcept {
+  raise(of(kind).held_until, until.count());
+}
 
 cacheability namespace_state::may_cache(instant now) const noexcept {
   if (now.count() >= good_until_.load(std::memory_order_acquire)) return cacheability::unknown;
@@ -50,7 +54,8 @@ cacheability namespace_state::may_cache(instant now) const noexcept {
 void namespace_state::set_cacheability(cacheability c, instant good_until, std::uint64_t ddl_seen) noexcept {
   cacheability_.store(c);
   good_until_.store(good_until.count());
-  // DDL that came while the answer was on its way raised the count before it cleared good_until_: one of the two sees the other.
+  // DDL that came while the answer was on its way raised the count before it cleared good_until_: one of the two sees
+  // the other.
   if (ddl_.load() != ddl_seen) good_until_.store(0);
 }
 

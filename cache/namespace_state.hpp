@@ -1,9 +1,11 @@
-// What is known of one namespace: may it be cached (coherence K1), which generation its entries must carry, which writes are under
-// way. One object a namespace for the life of the process, shared by all threads; all members are atomic or constant.
+// What is known of one namespace: may it be cached (coherence K1), which generation its entries must carry, which
+// writes are under way. One object a namespace for the life of the process, shared by all threads; all members are
+// atomic or constant.
 //
-// Generations (coherence W4 "no stream"): an entry of a namespace is valid only while its generation equals the namespace's. They
-// are drawn from one counter, so that no value is ever used twice. A namespace-wide write raises `pending` before it changes the
-// generation and lowers it after it changed it again; a fill reads the generation first and `pending` second.
+// Generations (coherence W4 "no stream"): an entry of a namespace is valid only while its generation equals the
+// namespace's. They are drawn from one counter, so that no value is ever used twice. A namespace-wide write raises
+// `pending` before it changes the generation and lowers it after it changed it again; a fill reads the generation first
+// and `pending` second.
 #pragma once
 
 #include <atomic>
@@ -19,11 +21,11 @@
 namespace mongocached::cache {
 
 enum class cacheability : std::uint8_t {
-  unknown,       // never asked, or asked too long ago, or DDL since
-  plain,         // a plain collection: everything
-  ids_only,      // its options could not be read: only look-ups by _id without strings
-  not_cacheable, // a view, time series, capped, a default collation
-  missing,       // there is no such collection (it may come at any write)
+  unknown,        // never asked, or asked too long ago, or DDL since
+  plain,          // a plain collection: everything
+  ids_only,       // its options could not be read: only look-ups by _id without strings
+  not_cacheable,  // a view, time series, capped, a default collation
+  missing,        // there is no such collection (it may come at any write)
 };
 [[nodiscard]] const char* name_of(cacheability c) noexcept;
 
@@ -38,7 +40,9 @@ class namespace_state {
   [[nodiscard]] std::uint64_t generation(key_kind kind) const noexcept { return of(kind).generation.load(); }
   [[nodiscard]] bool pending(key_kind kind) const noexcept { return of(kind).pending.load() != 0; }
   [[nodiscard]] cluster_time fence(key_kind kind) const noexcept { return of(kind).fence.load(); }
-  [[nodiscard]] bool held(key_kind kind, instant now) const noexcept { return now.count() < of(kind).held_until.load(); }
+  [[nodiscard]] bool held(key_kind kind, instant now) const noexcept {
+    return now.count() < of(kind).held_until.load();
+  }
 
   void set_generation(key_kind kind, std::uint64_t value) noexcept { of(kind).generation.store(value); }
   void begin_write(key_kind kind) noexcept { of(kind).pending.fetch_add(1); }
@@ -73,7 +77,9 @@ class namespace_state {
     std::atomic<instant::rep> held_until{0};
   };
   [[nodiscard]] side& of(key_kind kind) noexcept { return kind == key_kind::document ? documents_ : lists_; }
-  [[nodiscard]] const side& of(key_kind kind) const noexcept { return kind == key_kind::document ? documents_ : lists_; }
+  [[nodiscard]] const side& of(key_kind kind) const noexcept {
+    return kind == key_kind::document ? documents_ : lists_;
+  }
 
   const std::string name_;
   const std::size_t dot_;

@@ -1,5 +1,5 @@
-// Time in the cache: always passed in, never asked for. Durations are measured on CLOCK_BOOTTIME by whoever passes them in, so that
-// a suspended machine does not serve old entries (coherence: "wall clocks order nothing").
+// Time in the cache: always passed in, never asked for. Durations are measured on CLOCK_BOOTTIME by whoever passes them
+// in, so that a suspended machine does not serve old entries (coherence: "wall clocks order nothing").
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,7 @@
-// What transactions in progress have written (coherence W6): collected command by command, invalidated at the commit and at each of
-// its retries. Keyed by (lsid, txnNumber), because a driver may send the commit on another of its connections (wire rule U3).
-// Bounded in transactions and in keys; one that was not seen whole reaches everything. Any thread.
+// What transactions in progress have written (coherence W6): collected command by command, invalidated at the commit
+// and at each of its retries. Keyed by (lsid, txnNumber), because a driver may send the commit on another of its
+// connections (wire rule U3). Bounded in transactions and in keys; one that was not seen whole reaches everything. Any
+// thread.
 #pragma once
 
 #include <list>

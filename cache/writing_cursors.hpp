@@ -1,6 +1,6 @@
-// Cursors whose next batch writes: an aggregate with $out or $merge and batchSize 0 opens its cursor first and writes at the first
-// getMore. Bounded: past
-// the limit every getMore of an unknown cursor counts as a write of everything. Any thread.
+// Cursors whose next batch writes: an aggregate with $out or $merge and batchSize 0 opens its cursor first and writes
+// at the first getMore. Bounded: past the limit every getMore of an unknown cursor counts as a write of everything. Any
+// thread.
 #pragma once
 
 #include <atomic>

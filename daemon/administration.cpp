@@ -38,9 +38,8 @@ bool administration::tell_redis(cache::invalidation what) {
 }
 
 void administration::count() {
-  asio::post(thread_.context(), [this] {
-    thread_.metrics.invalidations[static_cast<std::size_t>(invalidation_source::admin)].add();
-  });
+  asio::post(thread_.context(),
+             [this] { thread_.metrics.invalidations[static_cast<std::size_t>(invalidation_source::admin)].add(); });
 }
 
 invalidate_answer administration::invalidate(const invalidate_request& request) {

@@ -62,9 +62,13 @@ bool byte_stream::broke_silence() noexcept {
   return got == 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-tcp_socket& byte_stream::socket() noexcept { return socket_; }
+tcp_socket& byte_stream::socket() noexcept {
+  return socket_;
+}
 
-bool byte_stream::is_open() const noexcept { return socket_.is_open(); }
+bool byte_stream::is_open() const noexcept {
+  return socket_.is_open();
+}
 
 void set_socket_options(tcp_socket& socket) noexcept {
   error_code ignored;

@@ -1,5 +1,5 @@
-// A connection as bytes, plain or TLS; one thread. Every operation ends when close() is called (by whoever keeps the deadline), with
-// an error; a stream that failed once is closed and never reused.
+// A connection as bytes, plain or TLS; one thread. Every operation ends when close() is called (by whoever keeps the
+// deadline), with an error; a stream that failed once is closed and never reused.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -22,7 +22,8 @@ class byte_stream {
   byte_stream(const byte_stream&) = delete;
   byte_stream& operator=(const byte_stream&) = delete;
 
-  // Client side of a TLS handshake; `host` is checked against the certificate unless empty, and sent as SNI where it is a name.
+  // Client side of a TLS handshake; `host` is checked against the certificate unless empty, and sent as SNI where it is
+  // a name.
   [[nodiscard]] task<error_code> start_tls(asio::ssl::context& context, const std::string& host, bool check_host);
 
   // At least one byte, or an error (end of stream is asio::error::eof).

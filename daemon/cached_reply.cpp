@@ -10,9 +10,13 @@ using protocol::bson_type;
 using protocol::byte_buffer;
 using protocol::byte_view;
 
-void append_bytes(byte_buffer& out, byte_view bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+void append_bytes(byte_buffer& out, byte_view bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
-void append_text(byte_buffer& out, std::string_view text) { append_bytes(out, protocol::as_bytes(text)); }
+void append_text(byte_buffer& out, std::string_view text) {
+  append_bytes(out, protocol::as_bytes(text));
+}
 
 template <class T>
 void append_le(byte_buffer& out, T value) {

@@ -1,5 +1,5 @@
-// Builds the reply to a find from cached entries, so that it cannot be told from the upstream's own (wire rule S8): same fields, same
-// order, `operationTime` the entry's U, `$clusterTime` the newest one that may be shown.
+// Builds the reply to a find from cached entries, so that it cannot be told from the upstream's own (wire rule S8):
+// same fields, same order, `operationTime` the entry's U, `$clusterTime` the newest one that may be shown.
 #pragma once
 
 #include "cache/entry.hpp"
@@ -13,13 +13,13 @@ struct reply_frame {
   std::int32_t response_to = 0;
   std::string_view db;
   std::string_view collection;
-  const char* tail = "";                      // order of the trailing fields, as protocol::reply_view::tail
+  const char* tail = "";  // order of the trailing fields, as protocol::reply_view::tail
   cache::cluster_time operation_time = 0;
   const signed_time* cluster_time = nullptr;  // needed where `tail` has a 'c'
 };
 
-// A reply of one find in the making; append documents or one whole array between the constructor and finish(). Appends a whole
-// message to `out`, which must not be touched meanwhile.
+// A reply of one find in the making; append documents or one whole array between the constructor and finish(). Appends
+// a whole message to `out`, which must not be touched meanwhile.
 class cached_reply {
  public:
   cached_reply(protocol::byte_buffer& out, const reply_frame& frame);
@@ -47,7 +47,8 @@ class cached_reply {
   std::size_t count_ = 0;
 };
 
-// Whether the clock's newest time may go into a reply with this entry: present if the tail needs one, and not older than U.
+// Whether the clock's newest time may go into a reply with this entry: present if the tail needs one, and not older
+// than U.
 [[nodiscard]] bool can_show(const cache::entry_meta& meta, const signed_time& newest) noexcept;
 
 }  // namespace mongocached::daemon

@@ -1,7 +1,7 @@
 // The newest $clusterTime that the upstream signed, for replies that are built here (wire rule S8).
 //
-// With authentication on, a $clusterTime with keyId 0 is one that the server signed for one privileged client only: it never leaves
-// that client. `saw_authentication` makes that rule hold from then on. Any thread.
+// With authentication on, a $clusterTime with keyId 0 is one that the server signed for one privileged client only: it
+// never leaves that client. `saw_authentication` makes that rule hold from then on. Any thread.
 #pragma once
 
 #include <array>

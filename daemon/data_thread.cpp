@@ -13,7 +13,10 @@ constexpr std::size_t input_size = 64 * 1024;
 }  // namespace
 
 data_thread::data_thread(process& shared_, std::size_t index_)
-    : shared(shared_), index(index_), settings(shared_.settings.load()), upstream(std::make_shared<upstream_snapshot>()) {
+    : shared(shared_),
+      index(index_),
+      settings(shared_.settings.load()),
+      upstream(std::make_shared<upstream_snapshot>()) {
   input.resize(input_size);
   output.reserve(input_size);
 }
@@ -98,7 +101,9 @@ void data_thread::drain() {
   });
 }
 
-void data_thread::after(cache::instant when, std::function<void()> f) { deferred_.push_back({when, std::move(f)}); }
+void data_thread::after(cache::instant when, std::function<void()> f) {
+  deferred_.push_back({when, std::move(f)});
+}
 
 task<bool> data_thread::upstream_change(cache::instant until) {
   const auto waiter = std::make_shared<one_shot<bool>>(get_executor());

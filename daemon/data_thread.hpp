@@ -1,7 +1,7 @@
 // One data thread: an io_context, and what its sessions share without locks. A session lives and dies on its thread.
 //
-// A sweep four times a second keeps every deadline of every session (reading a message, sending a reply, connecting, waiting): no
-// timer is set or cancelled for a request.
+// A sweep four times a second keeps every deadline of every session (reading a message, sending a reply, connecting,
+// waiting): no timer is set or cancelled for a request.
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -36,9 +36,9 @@ class data_thread {
   void stop();   // closes every session, ends the thread and joins it; from another thread
 
   // From any thread.
-  void adopt_client(tcp_socket socket);   // must have been accepted onto context()
+  void adopt_client(tcp_socket socket);  // must have been accepted onto context()
   void set_upstream(snapshot_ptr now);
-  void drain();                           // close idle sessions, let busy ones finish their request
+  void drain();  // close idle sessions, let busy ones finish their request
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   [[nodiscard]] executor get_executor() noexcept { return context_.get_executor(); }
@@ -51,10 +51,10 @@ class data_thread {
   std::unique_ptr<cache::shared_store> store;  // null: no Redis
   std::shared_ptr<const config::settings> settings;
   snapshot_ptr upstream;
-  signed_time clock;               // refreshed from shared.clock before a reply is built
+  signed_time clock;  // refreshed from shared.clock before a reply is built
   bool draining = false;
-  protocol::byte_buffer input;     // one read's bytes; nothing in it survives the handler that read them
-  protocol::byte_buffer output;    // replies built in one turn, sent before the turn ends
+  protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
+  protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
   // Scratch of the turn's hits.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;

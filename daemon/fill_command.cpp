@@ -13,7 +13,9 @@ using protocol::bson_cursor;
 using protocol::bson_element;
 using protocol::read_level;
 
-const char* text_of(read_level level) noexcept { return level == read_level::majority ? "majority" : "local"; }
+const char* text_of(read_level level) noexcept {
+  return level == read_level::majority ? "majority" : "local";
+}
 
 void append_read_concern(bson_builder& command, const protocol::command_view& from, const fill_changes& changes) {
   const auto level = changes.level.value_or(from.level);

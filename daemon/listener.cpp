@@ -10,7 +10,8 @@ namespace mongocached::daemon {
 namespace {
 
 using acceptor = asio::basic_socket_acceptor<asio::ip::tcp, executor>;
-using timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>;
+using timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>;
 
 // Out of file descriptors: the next client is tried when some may have been closed.
 constexpr auto pause_when_exhausted = std::chrono::milliseconds(100);
@@ -97,8 +98,12 @@ void listener::start() {
   loop_->accept();
 }
 
-void listener::stop() { loop_->stop(); }
+void listener::stop() {
+  loop_->stop();
+}
 
-config::endpoint listener::bound() const { return loop_->bound(); }
+config::endpoint listener::bound() const {
+  return loop_->bound();
+}
 
 }  // namespace mongocached::daemon

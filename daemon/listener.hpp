@@ -15,7 +15,8 @@ class data_thread;
 
 class listener {
  public:
-  // Binds and listens; throws std::runtime_error with one clear line if the address cannot be had. Accepts from start() on.
+  // Binds and listens; throws std::runtime_error with one clear line if the address cannot be had. Accepts from start()
+  // on.
   listener(const config::endpoint& address, std::vector<data_thread*> threads);
   ~listener();
   listener(const listener&) = delete;

@@ -16,7 +16,9 @@ namespace {
 
 using namespace mongocached;
 
-void print_line(std::FILE* to, const std::string& line) { std::fprintf(to, "%s\n", line.c_str()); }
+void print_line(std::FILE* to, const std::string& line) {
+  std::fprintf(to, "%s\n", line.c_str());
+}
 
 int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
   std::string error;

@@ -1,5 +1,5 @@
-// Received bytes that are not yet consumed. Grows with what arrived, never with what a peer announced, and gives its memory back when
-// it is empty. One thread; views into it end with the next prepare(), consume() or release().
+// Received bytes that are not yet consumed. Grows with what arrived, never with what a peer announced, and gives its
+// memory back when it is empty. One thread; views into it end with the next prepare(), consume() or release().
 #pragma once
 
 #include <span>

@@ -1,5 +1,6 @@
-// A value that one coroutine waits for and that somebody else delivers once, from any thread. The second delivery does nothing, so
-// that a deadline and the real thing may race. The waiter resumes on its own executor, never inside deliver().
+// A value that one coroutine waits for and that somebody else delivers once, from any thread. The second delivery does
+// nothing, so that a deadline and the real thing may race. The waiter resumes on its own executor, never inside
+// deliver().
 #pragma once
 
 #include <atomic>

@@ -32,7 +32,9 @@ epoll_event event_for(poll_target& target, std::uint32_t events) noexcept {
 poller::poller(asio::io_context& context, std::function<void()> after_batch)
     : epoll_(context.get_executor(), new_epoll()), after_batch_(std::move(after_batch)) {}
 
-void poller::start() { wait(); }
+void poller::start() {
+  wait();
+}
 
 void poller::stop() {
   error_code ignored;
@@ -49,7 +51,9 @@ void poller::change(int fd, poll_target& target, std::uint32_t events) noexcept 
   ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr); }
+void poller::remove(int fd) noexcept {
+  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void poller::wait() {
   epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& ec) {
@@ -65,7 +69,8 @@ void poller::serve() {
     const int count = ::epoll_wait(epoll_.native_handle(), ready.data(), batch_size, 0);
     if (count <= 0) return;
     for (int i = 0; i < count; ++i) {
-      static_cast<poll_target*>(ready[static_cast<std::size_t>(i)].data.ptr)->on_events(ready[static_cast<std::size_t>(i)].events);
+      static_cast<poll_target*>(ready[static_cast<std::size_t>(i)].data.ptr)
+          ->on_events(ready[static_cast<std::size_t>(i)].events);
     }
     after_batch_();
   }

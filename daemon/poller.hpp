@@ -1,6 +1,6 @@
-// Readiness of client sockets, level-triggered: a socket is registered once and then costs no system call of its own, where Asio's
-// reactor needs one (epoll_ctl) for every message waited for. The poller's own descriptor hangs in the io_context like any other, and
-// many clients are served for one wake-up of it. One thread.
+// Readiness of client sockets, level-triggered: a socket is registered once and then costs no system call of its own,
+// where Asio's reactor needs one (epoll_ctl) for every message waited for. The poller's own descriptor hangs in the
+// io_context like any other, and many clients are served for one wake-up of it. One thread.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -22,8 +22,8 @@ class poll_target {
 
 class poller {
  public:
-  // `after_batch` runs when all targets of one wake-up were told. A target must live until then after its descriptor was closed.
-  // Throws std::runtime_error if the kernel gives no descriptor.
+  // `after_batch` runs when all targets of one wake-up were told. A target must live until then after its descriptor
+  // was closed. Throws std::runtime_error if the kernel gives no descriptor.
   poller(asio::io_context& context, std::function<void()> after_batch);
 
   void start();

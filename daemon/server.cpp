@@ -2,12 +2,12 @@
 
 #include <sys/random.h>
 
+#include <unistd.h>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <unistd.h>
 #include <stdexcept>
 #include <thread>
 
@@ -109,15 +109,16 @@ class server::impl {
   std::unique_ptr<administration> administration_;
   std::unique_ptr<side_port> side_port_;
   std::unique_ptr<topology_monitor> topology_;
-  snapshot_ptr last_available_;  // on the topology monitor's thread
+  snapshot_ptr last_available_;   // on the topology monitor's thread
   thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
   std::mutex redis_metrics_mutex_;
-  bool ready_told_ = false;
 };
 
 server::server(server_options options, logger& log) : impl_(std::make_unique<impl>(std::move(options), log)) {}
 server::~server() = default;
-int server::run() { return impl_->run(); }
+int server::run() {
+  return impl_->run();
+}
 
 server::impl::impl(server_options options, logger& log)
     : options_(std::move(options)),
@@ -130,7 +131,8 @@ server::impl::impl(server_options options, logger& log)
   refuse_missing_parts(settings);
   warn_of_missing_parts(settings, log_);
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
-  if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0) throw std::runtime_error("no randomness");
+  if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
+    throw std::runtime_error("no randomness");
   const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit());
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
   shared_.max_connections = budget.max_connections;
@@ -142,7 +144,9 @@ server::impl::impl(server_options options, logger& log)
   for (auto& thread : threads_) thread->start();
 }
 
-server::impl::~impl() { stop_everything(); }
+server::impl::~impl() {
+  stop_everything();
+}
 
 void server::impl::start_threads() {
   std::vector<data_thread*> all;
@@ -213,7 +217,8 @@ void server::impl::stop_everything() {
 void server::impl::upstream_changed(const snapshot_ptr& now) {
   log_.info("upstream", "topology changed", {{"description", now->description}, {"available", now->available}});
   if (now->available) {
-    // Another primary may not have what the one before had acknowledged (coherence S1): nothing cached survives an election.
+    // Another primary may not have what the one before had acknowledged (coherence S1): nothing cached survives an
+    // election.
     if (last_available_ && !same_target(*last_available_, *now)) shared_.coherence.void_everything();
     last_available_ = now;
     asio::post(control_, [this, now] { start_redis(*now); });
@@ -267,8 +272,8 @@ void server::impl::on_signal(int number) {
 }
 
 void server::impl::reload() {
-  notifier_.reloading(std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now().time_since_epoch()));
+  notifier_.reloading(
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
   auto fresh = options_.reload();
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
@@ -283,7 +288,8 @@ void server::impl::reload() {
 
 void server::impl::drain() {
   const auto limit = shared_.settings.load()->listen.drain_timeout;
-  log_.info("server", "stopping", {{"drain_timeout_ms", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()}});
+  log_.info("server", "stopping",
+            {{"drain_timeout_ms", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()}});
   notifier_.stopping("finishing requests");
   listener_->stop();
   for (auto& thread : threads_) thread->drain();

@@ -1,5 +1,5 @@
-// The whole daemon, built and owned in one place: data threads, listener, control plane, Redis, side port, signals. main() makes one
-// and runs it.
+// The whole daemon, built and owned in one place: data threads, listener, control plane, Redis, side port, signals.
+// main() makes one and runs it.
 #pragma once
 
 #include <functional>

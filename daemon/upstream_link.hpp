@@ -1,5 +1,5 @@
-// One connection to the upstream, of one client in passthrough mode. Whole messages in and out; messages too large to be held are
-// handed over in pieces. One thread. Deadlines are kept by the owner, who closes the link.
+// One connection to the upstream, of one client in passthrough mode. Whole messages in and out; messages too large to
+// be held are handed over in pieces. One thread. Deadlines are kept by the owner, who closes the link.
 #pragma once
 
 #include <string>

@@ -28,11 +28,9 @@ std::shared_ptr<ssl::context> make_upstream_tls(const upstream_tls& tls) {
     check(ec, "tlsCAFile " + tls.ca_file);
   }
   if (!tls.certificate_key_file.empty()) {
-    context->set_password_callback(
-        [password = tls.certificate_key_password.reveal()](std::size_t, ssl::context::password_purpose) {
-          return password;
-        },
-        ec);
+    context->set_password_callback([password = tls.certificate_key_password.reveal()](
+                                       std::size_t, ssl::context::password_purpose) { return password; },
+                                   ec);
     context->use_certificate_chain_file(tls.certificate_key_file, ec);
     check(ec, "tlsCertificateKeyFile " + tls.certificate_key_file);
     context->use_private_key_file(tls.certificate_key_file, ssl::context::pem, ec);

@@ -1,4 +1,5 @@
-// Who this client is to the upstream, and what it has proven it may read (wire rules I1, I2). One session's; one thread.
+// Who this client is to the upstream, and what it has proven it may read (wire rules I1, I2). One session's; one
+// thread.
 #pragma once
 
 #include <array>
@@ -12,8 +13,8 @@ class client_identity {
  public:
   explicit client_identity(cache::authorization& proofs) : proofs_(proofs) {}
 
-  // An authentication was sent upstream, or a logout: what was proven before is void, and the identity is this connection's alone
-  // until something better is known.
+  // An authentication was sent upstream, or a logout: what was proven before is void, and the identity is this
+  // connection's alone until something better is known.
   void changing(std::string_view mechanism);
   // The upstream said that the conversation succeeded.
   void authenticated() noexcept { authenticated_ = true; }

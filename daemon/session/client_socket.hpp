@@ -1,4 +1,5 @@
-// A client's socket: served by the thread's poller, awaited only where it will not take or give bytes at once. One thread.
+// A client's socket: served by the thread's poller, awaited only where it will not take or give bytes at once. One
+// thread.
 #pragma once
 
 #include <functional>
@@ -11,16 +12,16 @@ namespace mongocached::daemon {
 
 class client_socket final : private poll_target {
  public:
-  // Owns `fd`, which is non-blocking. `on_readable` is called when there is something to read and nobody awaits it, until it was
-  // read; `reading(false)` holds it back.
+  // Owns `fd`, which is non-blocking. `on_readable` is called when there is something to read and nobody awaits it,
+  // until it was read; `reading(false)` holds it back.
   client_socket(poller& poller, int fd, std::function<void()> on_readable);
   ~client_socket() { close(); }
   client_socket(const client_socket&) = delete;
   client_socket& operator=(const client_socket&) = delete;
 
-  [[nodiscard]] bool open();      // registers it; false if the kernel refuses
+  [[nodiscard]] bool open();  // registers it; false if the kernel refuses
   void reading(bool wanted);
-  void close() noexcept;          // ends what is awaited
+  void close() noexcept;  // ends what is awaited
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
 
   struct result {
@@ -45,8 +46,8 @@ class client_socket final : private poll_target {
   int fd_;
   const std::function<void()> on_readable_;
   bool reading_ = true;
-  bool removed_ = false;          // from the poller: the peer reset while nobody read
-  std::uint32_t awaited_ = 0;     // what a coroutine waits for
+  bool removed_ = false;       // from the poller: the peer reset while nobody read
+  std::uint32_t awaited_ = 0;  // what a coroutine waits for
   std::uint32_t registered_ = 0;
   std::function<void()> resume_;
 };

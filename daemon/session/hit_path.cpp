@@ -11,7 +11,9 @@ namespace {
 // A server closes a batch at 16 MB (S4: what would not fit into one is not answered from here).
 constexpr std::size_t largest_batch = 16'000'000;
 
-const char* tail_of(std::span<const cache::entry_ref> entries) noexcept { return entries.front()->meta().tail; }
+const char* tail_of(std::span<const cache::entry_ref> entries) noexcept {
+  return entries.front()->meta().tail;
+}
 
 reply_frame frame_for(session& s, const protocol::command_view& command, const char* tail, cache::cluster_time upper) {
   return {.request_id = s.next_request_id(),

@@ -1,13 +1,13 @@
-// The path that everything else is measured by: a find answered from memory within the turn that read it. No allocation in steady
-// state, no lock but the shard's.
+// The path that everything else is measured by: a find answered from memory within the turn that read it. No allocation
+// in steady state, no lock but the shard's.
 #pragma once
 
 #include "daemon/session/session.hpp"
 
 namespace mongocached::daemon {
 
-// Appends the reply to the thread's output and counts the request. False, with nothing done, if it takes more than a look-up in
-// memory: the flows see the request again from its start.
+// Appends the reply to the thread's output and counts the request. False, with nothing done, if it takes more than a
+// look-up in memory: the flows see the request again from its start.
 [[nodiscard]] bool try_hit(session& s, const protocol::command_view& command);
 
 // The pieces that the read flow shares.
@@ -22,8 +22,8 @@ namespace mongocached::daemon {
 // R2: may this entry answer this client?
 [[nodiscard]] bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
                            const signed_time& clock) noexcept;
-// Appends the whole reply for by_id and by_ids; `entries` in the plan's order. False, with `out` as it was, if a projection crosses
-// an array (S6).
+// Appends the whole reply for by_id and by_ids; `entries` in the plan's order. False, with `out` as it was, if a
+// projection crosses an array (S6).
 [[nodiscard]] bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
                                           const cache::read_plan& plan, std::span<const cache::entry_ref> entries);
 void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,

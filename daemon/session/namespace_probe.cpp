@@ -36,9 +36,15 @@ protocol::byte_buffer on_admin(std::string_view name) {
 
 // Options that change what a find answers, or that make the collection something else than a plain one.
 bool is_harmless_option(std::string_view name) noexcept {
-  constexpr std::array<std::string_view, 9> harmless{
-      "validator", "validationLevel", "validationAction", "storageEngine",   "indexOptionDefaults",
-      "autoIndexId", "uuid", "flags", "changeStreamPreAndPostImages"};
+  constexpr std::array<std::string_view, 9> harmless{"validator",
+                                                     "validationLevel",
+                                                     "validationAction",
+                                                     "storageEngine",
+                                                     "indexOptionDefaults",
+                                                     "autoIndexId",
+                                                     "uuid",
+                                                     "flags",
+                                                     "changeStreamPreAndPostImages"};
   return std::ranges::find(harmless, name) != harmless.end();
 }
 

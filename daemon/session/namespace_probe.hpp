@@ -1,5 +1,6 @@
-// What has to be known before a namespace may be cached, asked on the client's own upstream connection: what kind of collection it is
-// (coherence K1), the cluster's default read concern (S2), and who this client is to the upstream (I2).
+// What has to be known before a namespace may be cached, asked on the client's own upstream connection: what kind of
+// collection it is (coherence K1), the cluster's default read concern (S2), and who this client is to the upstream
+// (I2).
 #pragma once
 
 #include "daemon/session/relay.hpp"

@@ -19,7 +19,9 @@ task<void> serve_read(session& s, request& r) {
 
 read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {}
 
-read_flow::~read_flow() { abandon(); }
+read_flow::~read_flow() {
+  abandon();
+}
 
 void read_flow::abandon() {
   std::vector<cache::key_view> keys;

@@ -1,5 +1,5 @@
-// A cacheable find that memory did not answer at once: flight, Redis, upstream (coherence R1-R6). Each step may say no, and no means
-// forward. One object a request, on its session's thread.
+// A cacheable find that memory did not answer at once: flight, Redis, upstream (coherence R1-R6). Each step may say no,
+// and no means forward. One object a request, on its session's thread.
 #pragma once
 
 #include <span>
@@ -23,8 +23,8 @@ class read_flow {
   // One key of the plan on its way: the list's, or one of the _ids'.
   struct wanted {
     cache::key_view key;
-    cache::entry_ref entry{};        // found or filled
-    cache::flight_ref flight{};      // led by this request; null once settled, or if another request leads
+    cache::entry_ref entry{};    // found or filled
+    cache::flight_ref flight{};  // led by this request; null once settled, or if another request leads
     cache::lease_token lease{};
     bool leased = false;
     bool blocked = false;            // R1: a write is pending, or its outcome unknown
@@ -50,7 +50,8 @@ class read_flow {
   [[nodiscard]] task<void> fill();
   [[nodiscard]] bool take_documents(const upstream_reply& reply);
   [[nodiscard]] bool take_list(const upstream_reply& reply);
-  [[nodiscard]] cache::entry_meta meta_for(const wanted& w, const protocol::reply_view& reply, cache::entry_kind kind) const;
+  [[nodiscard]] cache::entry_meta meta_for(const wanted& w, const protocol::reply_view& reply,
+                                           cache::entry_kind kind) const;
   void store(wanted& w, cache::entry_kind kind, const protocol::reply_view& reply, protocol::byte_view value);
   void store_in_redis();
   void reject(fill_rejection why);
@@ -70,7 +71,7 @@ class read_flow {
   std::vector<wanted> wanted_;
   cache::cluster_time lower_ = 0;
   cache::instant sent_{};
-  cache::epoch_name epoch_{};               // of Redis, as the lease said
+  cache::epoch_name epoch_{};  // of Redis, as the lease said
   cache::generation_token generation_{};
 };
 

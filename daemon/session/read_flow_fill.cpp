@@ -1,4 +1,5 @@
-// The read flow's last step: the read upstream, and what becomes of its answer (coherence R4, R6; wire rules S3, S4, S6).
+// The read flow's last step: the read upstream, and what becomes of its answer (coherence R4, R6; wire rules S3, S4,
+// S6).
 #include <algorithm>
 
 #include "daemon/cached_reply.hpp"
@@ -87,7 +88,8 @@ task<void> read_flow::fill() {
   bool taken = false;
   if (!reply.whole) {
     reject(fill_rejection::size);
-    if (kind_ == cache::key_kind::document && !batch) store(*absent.front(), cache::entry_kind::too_large, reply.view, {});
+    if (kind_ == cache::key_kind::document && !batch)
+      store(*absent.front(), cache::entry_kind::too_large, reply.view, {});
   } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
              reply.view.tail[0] == 0) {
     reject(fill_rejection::reply);
@@ -102,7 +104,8 @@ task<void> read_flow::fill() {
     co_return co_await answer_from_entries(outcome::miss);
   }
   if (reshaped || (altered && !(reply.viewed && reply.view.ok) && reply.whole)) {
-    // R4: an altered command's answer never reaches the client when it is an error or cannot be turned into the client's own.
+    // R4: an altered command's answer never reaches the client when it is an error or cannot be turned into the
+    // client's own.
     co_await skip_reply();
     co_return co_await send_own_bytes();
   }
@@ -150,7 +153,8 @@ bool read_flow::take_documents(const upstream_reply& reply) {
   return true;
 }
 
-cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_view& reply, cache::entry_kind kind) const {
+cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_view& reply,
+                                      cache::entry_kind kind) const {
   const auto ttl = kind == cache::entry_kind::absent ? settings_->negative_ttl : settings_->ttl;
   cache::entry_meta meta{.kind = kind,
                          .level = level_,

@@ -45,7 +45,8 @@ task<bool> read_flow::get_from_redis() {
   std::vector<cache::key_view> keys;
   for (const auto* w : absent) keys.push_back(w->key);
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
-  s_.thread().store->get(ns_->name(), kind_, keys, [answer](cache::get_result got) { answer->deliver(std::move(got)); });
+  s_.thread().store->get(ns_->name(), kind_, keys,
+                         [answer](cache::get_result got) { answer->deliver(std::move(got)); });
   const auto result = co_await answer->wait();
   if (result.status != cache::store_status::ok || result.items.size() != absent.size()) co_return false;
   bool all = true;

@@ -151,10 +151,9 @@ task<void> fail(session& s, request& r, exchange how) {
   }
   if (!co_await skip_rest(s, r)) co_return;
   protocol::byte_buffer out;
-  protocol::append_error_reply(out, s.next_request_id(), r.header.request_id,
-                               protocol::error_code::failed_to_satisfy_read_preference,
-                               "no suitable upstream server is available: " + s.thread().upstream->description,
-                               labels_of(r));
+  protocol::append_error_reply(
+      out, s.next_request_id(), r.header.request_id, protocol::error_code::failed_to_satisfy_read_preference,
+      "no suitable upstream server is available: " + s.thread().upstream->description, labels_of(r));
   co_await s.send(out);
 }
 

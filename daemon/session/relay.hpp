@@ -1,5 +1,5 @@
-// Passing one request and its replies through: byte for byte, streaming what is large, with back-pressure both ways (wire rules U1,
-// U4, F3-F5). The flows of reads and writes are made of these steps too.
+// Passing one request and its replies through: byte for byte, streaming what is large, with back-pressure both ways
+// (wire rules U1, U4, F3-F5). The flows of reads and writes are made of these steps too.
 #pragma once
 
 #include "daemon/session/session.hpp"
@@ -14,12 +14,12 @@ enum class exchange : std::uint8_t {
 };
 
 struct upstream_reply {
-  protocol::byte_buffer bytes;   // the whole message, or the front of a large one
+  protocol::byte_buffer bytes;  // the whole message, or the front of a large one
   bool whole = false;
   std::uint32_t flags = 0;
-  bool viewed = false;           // `body` and `view` hold something
+  bool viewed = false;  // `body` and `view` hold something
   protocol::bson_view body;
-  protocol::reply_view view;     // views into `bytes`
+  protocol::reply_view view;  // views into `bytes`
 };
 
 // Sends the request; `bytes` in place of its own if not empty (only for a whole request).

@@ -11,14 +11,14 @@
 namespace mongocached::daemon {
 
 struct request {
-  protocol::byte_buffer bytes;        // the whole message, or the front of a large one
-  std::size_t unread = 0;             // bytes of the message that are still to be read from the client
+  protocol::byte_buffer bytes;  // the whole message, or the front of a large one
+  std::size_t unread = 0;       // bytes of the message that are still to be read from the client
   protocol::message_header header;
-  protocol::command_view command;     // views into `bytes` (or into `front_body`)
-  protocol::byte_buffer front_body;   // of a large message: the elements of its body that were seen, as a document
-  bool understood = false;            // `command` holds something; false only for the front of a large message
+  protocol::command_view command;    // views into `bytes` (or into `front_body`)
+  protocol::byte_buffer front_body;  // of a large message: the elements of its body that were seen, as a document
+  bool understood = false;           // `command` holds something; false only for the front of a large message
   cache::instant received{};
-  std::size_t label = 0;              // cache::command_label
+  std::size_t label = 0;  // cache::command_label
 
   [[nodiscard]] bool whole() const noexcept { return unread == 0; }
 };

@@ -9,7 +9,8 @@ bool is_authentication(std::string_view command) noexcept {
   return command == "saslStart" || command == "saslContinue" || command == "logout" || command == "authenticate";
 }
 
-// The body of a large message as far as its front shows it: the elements that are there whole, rebuilt as a document of their own.
+// The body of a large message as far as its front shows it: the elements that are there whole, rebuilt as a document of
+// their own.
 bool view_front(request& r) {
   constexpr std::size_t body_at = protocol::header_size + 4 + 1;
   if (r.bytes.size() < body_at + 5 || r.bytes[body_at - 1] != 0) return false;

@@ -10,7 +10,8 @@ using protocol::bson_view;
 using code = protocol::error_code;
 
 constexpr std::string_view x509_refusal =
-    "MONGODB-X509 cannot be used through this proxy: the server would take the certificate of the proxy for the client's";
+    "MONGODB-X509 cannot be used through this proxy: the server would take the certificate of the proxy for the "
+    "client's";
 
 std::string_view text_in(bson_view document, std::string_view field) {
   const auto element = document.find(field);
@@ -62,7 +63,8 @@ task<void> no_server(session& s, request& r) {
 // The client's own hello is the first command on its own upstream connection (H3).
 task<void> send_hello_upstream(session& s, request& r, bson_view body) {
   if (s.identity().is_bound() || !body.find("speculativeAuthenticate")) {
-    if (!s.open_upstream() && co_await s.upstream(selection_deadline(r), false) == nullptr) co_return co_await no_server(s, r);
+    if (!s.open_upstream() && co_await s.upstream(selection_deadline(r), false) == nullptr)
+      co_return co_await no_server(s, r);
   } else {
     // Client metadata may be sent once a connection only.
     s.drop_upstream();

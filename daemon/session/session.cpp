@@ -93,8 +93,8 @@ void session::sweep(cache::instant now) {
     return;
   }
   if (!upstream_) return;
-  const bool moved = thread_.upstream->available && (upstream_->host() != thread_.upstream->host ||
-                                                     upstream_->port() != thread_.upstream->port);
+  const bool moved = thread_.upstream->available &&
+                     (upstream_->host() != thread_.upstream->host || upstream_->port() != thread_.upstream->port);
   if (!moved && upstream_->is_open() && !upstream_->is_dead()) return upstream_->release_memory();
   drop_upstream();
   if (identity_.is_bound()) close(moved ? disconnect::primary_changed : disconnect::upstream_lost);
@@ -172,13 +172,15 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     const auto rest = bytes.subspan(used);
     if (rest.size() < protocol::header_size) {
       if (first_bytes_ && !rest.empty()) {
-        if (const auto error = protocol::probe_prefix(rest); error != protocol::frame_error::none) close(reason_of(error));
+        if (const auto error = protocol::probe_prefix(rest); error != protocol::frame_error::none)
+          close(reason_of(error));
       }
       break;
     }
     protocol::message_header header;
     if (const auto error = protocol::read_header(rest, header, first_bytes_); error != protocol::frame_error::none) {
-      shared().log.info("session", "bytes that are no message", {{"client", peer_}, {"error", protocol::name_of(error)}});
+      shared().log.info("session", "bytes that are no message",
+                        {{"client", peer_}, {"error", protocol::name_of(error)}});
       close(reason_of(error));
       break;
     }
@@ -218,7 +220,8 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
   protocol::command_view command;
   if (const auto error = protocol::view_command(parsed, header.request_id, command);
       error != protocol::command_error::none) {
-    refuse(header, protocol::error_code::failed_to_parse, std::string("malformed command: ") + protocol::name_of(error));
+    refuse(header, protocol::error_code::failed_to_parse,
+           std::string("malformed command: ") + protocol::name_of(error));
     return step::next;
   }
   if (try_hit(*this, command)) return step::next;

@@ -1,9 +1,9 @@
 // One client's connection, from its first byte to its last.
 //
-// States: waiting (for the client's next message), answering (hits and errors are answered within the turn that read them), busy (one
-// request is with a flow: a coroutine that may talk to Redis and to the upstream). Nothing is read from the client while busy, which
-// is the back-pressure; replies keep the order of requests. Lives on its data thread, which
-// keeps it until it is closed; a flow under way keeps it longer.
+// States: waiting (for the client's next message), answering (hits and errors are answered within the turn that read
+// them), busy (one request is with a flow: a coroutine that may talk to Redis and to the upstream). Nothing is read
+// from the client while busy, which is the back-pressure; replies keep the order of requests. Lives on its data thread,
+// which keeps it until it is closed; a flow under way keeps it longer.
 #pragma once
 
 #include <memory>
@@ -60,12 +60,16 @@ class session : public std::enable_shared_from_this<session> {
   // The connection upstream, opened if there is none. Null if none can be had by `until`, or the session was closed.
   // `handshake` false leaves out our own hello: the client's is about to travel.
   [[nodiscard]] task<upstream_link*> upstream(cache::instant until, bool handshake = true);
-  [[nodiscard]] upstream_link* open_upstream() noexcept { return upstream_ && upstream_->is_open() ? upstream_.get() : nullptr; }
+  [[nodiscard]] upstream_link* open_upstream() noexcept {
+    return upstream_ && upstream_->is_open() ? upstream_.get() : nullptr;
+  }
   void drop_upstream() noexcept;
-  // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the connection was lost;
-  // a reply that is too large or malformed counts as lost.
-  [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message, protocol::reply_view& reply);
-  // The $clusterTime that this client's hits may carry (S8): the newest one that is signed for everybody, else this client's own.
+  // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the
+  // connection was lost; a reply that is too large or malformed counts as lost.
+  [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
+                               protocol::reply_view& reply);
+  // The $clusterTime that this client's hits may carry (S8): the newest one that is signed for everybody, else this
+  // client's own.
   [[nodiscard]] const signed_time& clock();
   // Remembers what a relayed reply tells about time, identity and elections.
   void learn(const protocol::reply_view& reply);
@@ -103,18 +107,18 @@ class session : public std::enable_shared_from_this<session> {
   bool open_ = true;
   bool busy_ = false;
   bool first_bytes_ = true;
-  bool awaiting_ = false;                       // the flow is one that may rightly last: it does not hold a drain
+  bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
   disconnect close_reason_ = disconnect::client_closed;
-  cache::instant deadline_{};                   // of reading a message or sending a reply; 0: none
-  cache::instant connect_deadline_{};           // of the upstream connection being opened; 0: none
+  cache::instant deadline_{};          // of reading a message or sending a reply; 0: none
+  cache::instant connect_deadline_{};  // of the upstream connection being opened; 0: none
   std::unique_ptr<upstream_link> upstream_;
   client_identity identity_;
-  std::unique_ptr<signed_time> own_clock_;      // keyId 0 under authentication: never leaves this client
-  protocol::byte_buffer metadata_;              // the client's `client` document, for our own hello
+  std::unique_ptr<signed_time> own_clock_;  // keyId 0 under authentication: never leaves this client
+  protocol::byte_buffer metadata_;          // the client's `client` document, for our own hello
   const std::int32_t connection_id_;
   std::int32_t last_request_id_ = 0;
-  std::size_t roster_index_ = 0;                // in data_thread::sessions_
+  std::size_t roster_index_ = 0;  // in data_thread::sessions_
   const std::string peer_;
 };
 

@@ -1,4 +1,5 @@
-// The session's side towards the upstream: opening the connection, our own commands on it, what is learned from replies.
+// The session's side towards the upstream: opening the connection, our own commands on it, what is learned from
+// replies.
 #include <boost/asio/ssl/context.hpp>
 
 #include "daemon/hello.hpp"

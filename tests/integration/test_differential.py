@@ -80,7 +80,9 @@ class Pair:
                     f"straight: {shown(expected)}\ndaemon:   {shown(reply)}"
                 )
             names = [[name for name, _ in elements(r.body)] for r in (reply, expected)]
-            assert names[0] == names[1], f"seed {SEED}: fields of the reply to {bson.decode(command)}"
+            assert names[0] == names[1], (
+                f"seed {SEED}: fields of the reply to {bson.decode(command)}"
+            )
         self.finish_cursors(command, expected, replies)
 
     def ask(self, connection: int, command: bytes) -> Reply:
@@ -94,7 +96,11 @@ class Pair:
         session = {"lsid": request["lsid"]} if "lsid" in request else {}
 
         def more(connection: RawConnection, reply: Reply) -> Reply:
-            get_more = {"getMore": bson.Int64(cursor_id(reply)), "collection": name, "batchSize": 500}
+            get_more = {
+                "getMore": bson.Int64(cursor_id(reply)),
+                "collection": name,
+                "batchSize": 500,
+            }
             return connection.request({**get_more, **session, "$db": request["$db"]})
 
         rest = comparable(more(self.straight, expected))

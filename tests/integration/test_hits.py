@@ -75,7 +75,13 @@ SESSION = {"id": Binary(uuid.UUID(int=3).bytes, 4)}
 
 def film(id_: Any, number: int) -> Document:
     imdb = {"rating": 5 + number / 10, "votes": number}
-    return {"_id": id_, "title": "aBc"[number % 3], "year": 1990 + number % 6, "imdb": imdb, "cast": ["a", "b"]}
+    return {
+        "_id": id_,
+        "title": "aBc"[number % 3],
+        "year": 1990 + number % 6,
+        "imdb": imdb,
+        "cast": ["a", "b"],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +144,10 @@ def test_every_type_of_id(counted: Counted, database: str, id_: Any) -> None:
     second_is_a_hit(counted, find(database, {"filter": {"_id": id_}}))
     outcome, body = counted.ask(find(database, {"filter": {"_id": id_}}))
     (document,) = bson.decode(body)["cursor"]["firstBatch"]
-    assert (outcome, document["title"]) == ("l1_hit", film(0, list(IDS.values()).index(id_))["title"])
+    assert (outcome, document["title"]) == (
+        "l1_hit",
+        film(0, list(IDS.values()).index(id_))["title"],
+    )
 
 
 @pytest.mark.parametrize("parts", SHAPES.values(), ids=SHAPES.keys())

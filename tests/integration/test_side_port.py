@@ -30,7 +30,9 @@ process_cpu_seconds_total process_open_fds process_start_time_seconds""".split()
 def ask(daemon: Daemon, method: str, path: str, **headers: str) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", daemon.http_port, timeout=5)
     try:
-        connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        connection.request(
+            method, path, headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
@@ -94,7 +96,9 @@ def test_status_tells_what_is_going_on(daemon: Daemon, films: Any) -> None:
 def test_one_document_is_dropped(daemon: Daemon, films: Any, id_: Any) -> None:
     warm(daemon, films, {"_id": 1}, {"_id": id_})
     before = daemon.metrics().value("mongocached_invalidations_total", source="admin")
-    query = urllib.parse.urlencode({"ns": films.full_name, "id": json.dumps(id_)})
+    query = urllib.parse.urlencode(
+        {"ns": films.full_name, "id": json.dumps(id_)}, quote_via=urllib.parse.quote
+    )
     assert daemon.post(f"/invalidate?{query}")["entries"] == 1
     assert hit(daemon, films, {"_id": 1})
     assert not hit(daemon, films, {"_id": id_})

@@ -20,11 +20,22 @@ def _ids() -> list[Any]:
     """Values of every type that may be an `_id`; no two of them are equal for a server."""
     plain: list[Any] = [ObjectId(f"{i:024x}") for i in range(12)]
     plain += [*WORDS, *range(-3, 16), Int64(2**40), Int64(-(2**62)), Int64(2**53 + 1), 2.0**53]
-    plain += [0.5, -7.25, 1e300, float("inf"), float("nan"), Decimal128("3.75"), Decimal128("1E+30")]
+    plain += [
+        0.5,
+        -7.25,
+        1e300,
+        float("inf"),
+        float("nan"),
+        Decimal128("3.75"),
+        Decimal128("1E+30"),
+    ]
     plain += [Decimal128("77"), Timestamp(5, 1), Timestamp(5, 2), True, False]
     plain += [Binary(uuid.UUID(int=i).bytes, 4) for i in range(4)]
     # Different bytes: SecantusDB takes binaries of different subtypes for equal.
-    plain += [Binary(b"a%d" % kind, kind) for kind in (0, 3, 5, 128)] + [Binary(b"", 0), Binary(b"abc", 0)]
+    plain += [Binary(b"a%d" % kind, kind) for kind in (0, 3, 5, 128)] + [
+        Binary(b"", 0),
+        Binary(b"abc", 0),
+    ]
     plain += [DAY + timedelta(days=i) for i in range(5)] + [DAY - timedelta(days=30_000)]
     plain += [{}, {"a": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": {"b": "x"}}, {"a": [1, 2]}]
     return [*plain, {"n": 2.5}, {"u": Binary(uuid.UUID(int=9).bytes, 4)}, None, Code("f"), MinKey()]
@@ -32,7 +43,20 @@ def _ids() -> list[Any]:
 
 IDS = _ids()
 ODD_IDS: list[Any] = [Regex("^a"), [1, 2], MaxKey(), {"$gt": 3}, {"$ref": "c"}, {"$oid": "x"}]
-FIELDS = ["n", "s", "a", "sub", "sub.x", "sub.y", "sub.deep.z", "rows", "rows.k", "when", "m", "_id"]
+FIELDS = [
+    "n",
+    "s",
+    "a",
+    "sub",
+    "sub.x",
+    "sub.y",
+    "sub.deep.z",
+    "rows",
+    "rows.k",
+    "when",
+    "m",
+    "_id",
+]
 
 
 class Queries:
@@ -82,7 +106,9 @@ class Queries:
     # Reads
 
     def read(self) -> bytes:
-        shapes = [self.by_id] * 6 + [self.by_in] * 5 + [self.listing] * 6 + [self.broken, self.other]
+        shapes = (
+            [self.by_id] * 6 + [self.by_in] * 5 + [self.listing] * 6 + [self.broken, self.other]
+        )
         return self.random.choice(shapes)()
 
     def find(self, parts: Document) -> Document:
@@ -91,7 +117,11 @@ class Queries:
         common: list[tuple[float, str, Callable[[], Any]]] = [
             (0.2, "comment", lambda: r.choice(["why", {"a": 1}])),
             (0.15, "maxTimeMS", lambda: r.choice([30_000, Int64(60_000)])),
-            (0.25, "readConcern", lambda: r.choice([{"level": "local"}, {"level": "majority"}, {}])),
+            (
+                0.25,
+                "readConcern",
+                lambda: r.choice([{"level": "local"}, {"level": "majority"}, {}]),
+            ),
             (0.03, "readConcern", lambda: {"level": r.choice(["available", "snapshot", "wrong"])}),
             (0.5, "lsid", lambda: {"id": Binary(uuid.UUID(int=7).bytes, 4)}),
             (0.2, "$readPreference", lambda: {"mode": r.choice(["primary", "primaryPreferred"])}),
@@ -121,7 +151,11 @@ class Queries:
         if self.chance(0.05):
             filter_["n"] = self.random.randrange(12)
         extra = self.options(
-            *((0.4, "projection", self.projection), (0.4, "limit", lambda: 1), (0.08, "skip", lambda: 1)),
+            *(
+                (0.4, "projection", self.projection),
+                (0.4, "limit", lambda: 1),
+                (0.08, "skip", lambda: 1),
+            ),
             *((0.3, "singleBatch", lambda: True), (0.1, "batchSize", self.batch)),
             *((0.03, "collation", self.collation), (0.03, "hint", lambda: {"_id": 1})),
             *((0.04, "sort", self.sort), (0.02, "let", lambda: {"x": 1})),
@@ -150,7 +184,10 @@ class Queries:
         r = self.random
         extra = self.options(
             *((0.4, "projection", self.projection), (0.6, "sort", self.sort)),
-            *((0.5, "limit", lambda: r.choice([0, 1, 3, 10, Int64(4), 2.0])), (0.25, "skip", lambda: r.randrange(6))),
+            *(
+                (0.5, "limit", lambda: r.choice([0, 1, 3, 10, Int64(4), 2.0])),
+                (0.25, "skip", lambda: r.randrange(6)),
+            ),
             *((0.25, "batchSize", self.batch), (0.1, "singleBatch", lambda: True)),
             *((0.08, "collation", self.collation), (0.06, "hint", self.hint)),
         )
@@ -195,7 +232,14 @@ class Queries:
             dict.fromkeys(some, off),
             dict.fromkeys(some, on) | {"_id": off},
             dict.fromkeys(some, off) | {"_id": on},
-            *({"_id": 1}, {"_id": 0}, {}, {"sub.x": 1, "sub.y": 1}, {"sub.deep": 0}, {"sub": {"x": 1}}),
+            *(
+                {"_id": 1},
+                {"_id": 0},
+                {},
+                {"sub.x": 1, "sub.y": 1},
+                {"sub.deep": 0},
+                {"sub": {"x": 1}},
+            ),
             {"a": {"$slice": r.choice([1, -2, [1, 2]])}},
             {"rows": {"$elemMatch": {"k": r.randrange(5)}}},
         ]
@@ -212,7 +256,9 @@ class Queries:
         return {"n": r.choice([0, 2, "up"])} if self.chance(0.05) else made
 
     def collation(self) -> Document:
-        return self.random.choice([{"locale": "en", "strength": 2}, {"locale": "simple"}, {"locale": 5}])
+        return self.random.choice(
+            [{"locale": "en", "strength": 2}, {"locale": "simple"}, {"locale": 5}]
+        )
 
     def hint(self) -> Any:
         return self.random.choice([{"_id": 1}, "_id_", {"$natural": 1}, {"n": 1}, "not_there"])
@@ -247,7 +293,11 @@ class Queries:
         commands: list[Document] = [
             {"count": name, "query": self.filter()},
             {"distinct": name, "key": self.random.choice(FIELDS[:3])},
-            {"aggregate": name, "pipeline": [{"$match": self.filter()}, {"$sort": {"_id": 1}}], "cursor": {}},
+            {
+                "aggregate": name,
+                "pipeline": [{"$match": self.filter()}, {"$sort": {"_id": 1}}],
+                "cursor": {},
+            },
             {"find": name},
             {"find": name, "filter": {}, "sort": {"_id": 1}, "limit": 5},
         ]

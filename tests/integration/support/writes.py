@@ -110,7 +110,10 @@ class Writes:
     def collection_bulk(self, c: Collection[Document]) -> None:
         ids = self.random.sample(IDS, 4)
         operations = [InsertOne(self.queries.document(ids[0])), DeleteOne({"_id": ids[1]})]
-        operations += [UpdateOne({"_id": ids[2]}, self.change()), UpdateMany({"n": 2}, self.change())]
+        operations += [
+            UpdateOne({"_id": ids[2]}, self.change()),
+            UpdateMany({"n": 2}, self.change()),
+        ]
         operations.append(ReplaceOne({"_id": ids[3]}, self.queries.document(ids[3]), upsert=True))
         c.bulk_write(self.random.sample(operations, 3), ordered=self.random.random() < 0.5)
 
@@ -144,7 +147,11 @@ class Writes:
 
     def merge(self, c: Collection[Document]) -> None:
         into = self.queries.collections[1]
-        stages = [{"$match": {"n": {"$lt": 3}}}, {"$set": {"merged": 1}}, {"$merge": {"into": into}}]
+        stages = [
+            {"$match": {"n": {"$lt": 3}}},
+            {"$set": {"merged": 1}},
+            {"$merge": {"into": into}},
+        ]
         c.aggregate(stages)
 
     def out(self, c: Collection[Document]) -> None:
