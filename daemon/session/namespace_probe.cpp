@@ -129,10 +129,17 @@ task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, cons
   if (co_await s.upstream(selection_deadline(r)) == nullptr) {
     co_return s.is_open() ? exchange::no_upstream : exchange::client_lost;
   }
-  const bool all = (!s.identity().wants_status() || co_await ask_status(s)) &&
-                   (!kind_missing || co_await ask_kind(s, ns)) && (!level_missing || co_await ask_default_level(s));
-  if (all) co_return exchange::ok;
-  co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
+  const auto lost = [&s] { return s.is_open() ? exchange::upstream_lost : exchange::client_lost; };
+  if (s.identity().wants_status()) {
+    if (!co_await ask_status(s)) co_return lost();
+  }
+  if (kind_missing) {
+    if (!co_await ask_kind(s, ns)) co_return lost();
+  }
+  if (level_missing) {
+    if (!co_await ask_default_level(s)) co_return lost();
+  }
+  co_return exchange::ok;
 }
 
 }  // namespace mongocached::daemon

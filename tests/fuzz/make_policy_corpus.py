@@ -8,8 +8,7 @@ bson; run it by hand when a target learns new fields. Crashes found by fuzzing a
 import struct
 
 import bson
-from bson import Binary, Decimal128, Int64, ObjectId, Regex, SON, Timestamp
-
+from bson import SON, Binary, Decimal128, Int64, ObjectId, Regex, Timestamp
 from make_corpus import CLUSTER_TIME, crc32c, op_msg, save
 
 OID = ObjectId("0123456789abcdef01234567")
