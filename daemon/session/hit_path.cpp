@@ -61,30 +61,29 @@ bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_tim
          can_show(meta, clock);
 }
 
-bool is_cut(const cache::read_plan& plan, std::span<const cache::entry_ref> entries) noexcept {
-  if (plan.batch_size <= 0 || (plan.limit > 0 && plan.batch_size >= plan.limit)) return false;
-  return std::ranges::count_if(entries, [](const cache::entry_ref& e) {
-           return e->meta().kind == cache::entry_kind::document;
-         }) >= plan.batch_size;
-}
-
-bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
-                            const cache::read_plan& plan, std::span<const cache::entry_ref> entries) {
-  const auto start = out.size();
+cache::bypass_reason append_documents_reply(protocol::byte_buffer& out, session& s,
+                                            const protocol::command_view& command, const cache::read_plan& plan,
+                                            std::span<const cache::entry_ref> entries) {
   cache::cluster_time upper = 0;
   std::size_t total = 0;
+  std::int64_t found = 0;
   for (const auto& e : entries) {
     upper = std::max(upper, e->meta().upper);
     total += e->value().size();
+    if (e->meta().kind == cache::entry_kind::document) ++found;
   }
-  if (total > largest_batch) return false;
+  if (total > largest_batch) return cache::bypass_reason::too_large;
+  const auto given = plan.limit > 0 ? std::min(found, plan.limit) : found;
+  const bool ample =
+      plan.batch_size == 0 || given < plan.batch_size || (plan.limit > 0 && plan.batch_size >= plan.limit);
+  if (plan.shape == cache::read_shape::by_ids && !ample) return cache::bypass_reason::batch_size;
+
+  const auto start = out.size();
   const auto frame = frame_for(s, command, tail_of(entries), upper);
   cached_reply reply(out, frame);
-  std::int64_t given = 0;
+  auto left = given;
   for (const auto& e : entries) {
-    if (e->meta().kind != cache::entry_kind::document) continue;
-    if (plan.limit > 0 && given == plan.limit) break;
-    ++given;
+    if (e->meta().kind != cache::entry_kind::document || left-- <= 0) continue;
     if (!plan.projected) {
       reply.append_document(e->value());
       continue;
@@ -93,12 +92,12 @@ bool append_documents_reply(protocol::byte_buffer& out, session& s, const protoc
     const auto document = protocol::bson_view::parse(e->value());
     if (!document || !plan.project.apply(*document, out)) {
       out.resize(start);
-      return false;
+      return cache::bypass_reason::projection_array;
     }
     reply.end_document();
   }
   reply.finish();
-  return true;
+  return cache::bypass_reason::none;
 }
 
 void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
@@ -142,9 +141,9 @@ bool try_hit(session& s, const protocol::command_view& command) {
       if (!usable(e)) return false;
       entries.push_back(std::move(e));
     }
-    const bool told = !is_cut(plan, entries) && append_documents_reply(thread.output, s, command, plan, entries);
+    const auto refused = append_documents_reply(thread.output, s, command, plan, entries);
     entries.clear();
-    if (!told) return false;
+    if (refused != cache::bypass_reason::none) return false;
   }
   static const auto label = cache::command_label("find");
   thread.metrics.count(outcome::l1_hit, label);

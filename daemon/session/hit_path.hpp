@@ -12,9 +12,6 @@ namespace mongocached::daemon {
 
 // The pieces that the read flow shares.
 
-// S4: `batchSize` cuts what was found, so that the server would open a cursor.
-[[nodiscard]] bool is_cut(const cache::read_plan& plan, std::span<const cache::entry_ref> entries) noexcept;
-
 // Read concern level that the command is to be answered with; empty while the cluster's default is not known.
 [[nodiscard]] std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
                                                                 cache::instant now);
@@ -22,10 +19,13 @@ namespace mongocached::daemon {
 // R2: may this entry answer this client?
 [[nodiscard]] bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
                            const signed_time& clock) noexcept;
-// Appends the whole reply for by_id and by_ids; `entries` in the plan's order. False, with `out` as it was, if a
-// projection crosses an array (S6).
-[[nodiscard]] bool append_documents_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
-                                          const cache::read_plan& plan, std::span<const cache::entry_ref> entries);
+// Appends the whole reply for by_id and by_ids; `entries` in the plan's order. Anything but `none`: this answer is not
+// ours to give, and `out` is as it was - a projection crosses an array (S6), batchSize would cut it (S4), or it does
+// not fit one batch.
+[[nodiscard]] cache::bypass_reason append_documents_reply(protocol::byte_buffer& out, session& s,
+                                                          const protocol::command_view& command,
+                                                          const cache::read_plan& plan,
+                                                          std::span<const cache::entry_ref> entries);
 void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
                        const cache::entry& list);
 

@@ -175,13 +175,14 @@ task<bool> read_flow::join_or_lead() {
 task<void> read_flow::answer_from_entries(outcome how) {
   std::vector<cache::entry_ref> entries;
   for (const auto& w : wanted_) entries.push_back(w.entry);
-  if (is_cut(plan_, entries)) co_return co_await bypass(cache::bypass_reason::batch_size);
   protocol::byte_buffer out;
+  auto refused = cache::bypass_reason::none;
   if (plan_.shape == cache::read_shape::list) {
     append_list_reply(out, s_, r_.command, *entries.front());
-  } else if (!append_documents_reply(out, s_, r_.command, plan_, entries)) {
-    co_return co_await bypass(cache::bypass_reason::projection_array);
+  } else {
+    refused = append_documents_reply(out, s_, r_.command, plan_, entries);
   }
+  if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
   co_await s_.send(out);
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;

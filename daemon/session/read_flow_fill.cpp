@@ -140,7 +140,10 @@ bool read_flow::take_documents(const upstream_reply& reply) {
     if (!cache::append_canonical_id(key, *id)) return false;
     const auto match = std::ranges::find_if(
         wanted_, [&key](const wanted& w) { return !w.entry && protocol::equal(w.key.bytes, key); });
-    if (match == wanted_.end()) return false;
+    // Two documents of one _id (a server that tells ids apart which we take for equal): not ours to judge.
+    if (match == wanted_.end() || std::ranges::any_of(found, [&match](const auto& f) { return f.first == &*match; })) {
+      return false;
+    }
     found.emplace_back(&*match, document->bytes());
   }
   if (rows.failed()) return false;

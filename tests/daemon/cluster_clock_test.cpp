@@ -19,7 +19,7 @@ class ClusterClock : public ::testing::Test {
     ASSERT_TRUE(protocol::view_reply(reply.view(), view));
     clock.saw(view);
   }
-  signed_time shown() {
+  const signed_time& shown() {
     clock.refresh(mine);
     return mine;
   }

@@ -61,7 +61,7 @@ TEST_F(OneShot, the_second_delivery_does_nothing) {
 TEST_F(OneShot, may_be_delivered_from_another_thread) {
   const auto work = asio::make_work_guard(context);
   wait();
-  std::thread other([this, &work] {
+  std::thread other([this] {
     shot->deliver(5);
     asio::post(context, [this] { context.stop(); });
   });

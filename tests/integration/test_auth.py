@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pymongo
@@ -147,14 +148,14 @@ def test_dropped_user_loses_the_cache_at_once(guard: Daemon, root: Client) -> No
     name = f"u{uuid.uuid4().hex[:8]}"
     root.admin.command("createUser", name, pwd="pw", roles=[{"role": "read", "db": "shop"}])
     with log_in(guard, name, "pw") as client:
+        before = l1_hits(guard)
         for _ in range(3):
             assert client.shop.orders.find_one({"_id": 6}) is not None
+        assert l1_hits(guard) > before
         root.admin.command("dropUser", name)
         before = l1_hits(guard)
-        try:
+        with suppress(PyMongoError):  # some servers forget a user only at the next login
             client.shop.orders.find_one({"_id": 6})
-        except PyMongoError:
-            pass  # the server's own affair: some forget users only at their next login
         assert l1_hits(guard) == before
 
 
@@ -162,14 +163,14 @@ def test_changed_roles_are_asked_for_again(guard: Daemon, root: Client) -> None:
     name = f"u{uuid.uuid4().hex[:8]}"
     root.admin.command("createUser", name, pwd="pw", roles=[{"role": "read", "db": "shop"}])
     with log_in(guard, name, "pw") as client:
+        before = l1_hits(guard)
         for _ in range(3):
             client.shop.orders.find_one({"_id": 7})
+        assert l1_hits(guard) > before
         root.admin.command("updateUser", name, roles=[{"role": "read", "db": "open"}])
         before = l1_hits(guard)
-        try:
+        with suppress(OperationFailure):  # some servers learn of it only at the next login
             client.shop.orders.find_one({"_id": 7})
-        except OperationFailure as error:
-            assert error.code == UNAUTHORIZED
         assert l1_hits(guard) == before
 
 
@@ -195,12 +196,8 @@ def test_stepdown_is_retried_and_recovered_from(servers: Servers) -> None:
         for _ in range(3):
             client.t.c.find_one({"_id": 1})
         command = {"replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": True}
-        try:
+        with suppress(PyMongoError):  # it may answer, or hang up
             client.admin.command(command)
-        except PyMongoError as error:
-            assert (
-                error.has_error_label("RetryableWriteError") or "NotPrimary" in str(error) or error
-            )
 
         def written() -> bool:
             client.t.c.update_one({"_id": 1}, {"$set": {"n": 1}})

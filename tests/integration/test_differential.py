@@ -76,7 +76,8 @@ class Pair:
             self.compared += 1
             if comparable(reply) != comparable(expected):
                 pytest.fail(
-                    f"seed {SEED}, comparison {self.compared}, try {number} of {bson.decode(command)}\n"
+                    f"seed {SEED}, comparison {self.compared}, try {number} of"
+                    f" {bson.decode(command)}\n"
                     f"straight: {shown(expected)}\ndaemon:   {shown(reply)}"
                 )
             names = [[name for name, _ in elements(r.body)] for r in (reply, expected)]
@@ -149,8 +150,8 @@ def test_replies_are_the_same_bytes(
             direct.drop_database(database)
     with capsys.disabled():
         print(
-            f"{pair.compared} replies compared in {time.monotonic() - started:.0f} s, {found:.0f} of"
-            f" {finds:.0f} finds were hits; writes: {writes.done}"
+            f"{pair.compared} replies compared in {time.monotonic() - started:.0f} s,"
+            f" {found:.0f} of {finds:.0f} finds were hits; writes: {writes.done}"
         )
     assert pair.compared >= READS
     assert found >= 0.3 * finds

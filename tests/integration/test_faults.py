@@ -1,4 +1,4 @@
-"""Redis, the daemon and the upstream stopped, frozen, full and restarted: no error, no wrong answer."""
+"""Redis, daemon and upstream stopped, frozen, full, restarted: no wrong answer, no error."""
 
 from __future__ import annotations
 

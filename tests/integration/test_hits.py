@@ -121,7 +121,7 @@ class Counted:
         return [outcome for outcome, count in now.items() if count > before.get(outcome, 0)]
 
     def warm(self, command: Document) -> bytes:
-        """Asks so that it is cached now: the first answer may only have proved the right to read."""
+        """The first answer may only have proved the right to read; the second fills the cache."""
         self.ask(command)
         return self.ask(command)[1]
 

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -185,10 +186,8 @@ def test_termination_lets_requests_finish(servers: Servers, upstream: Upstream) 
 
 
 def swallow(action: Any) -> None:
-    try:
+    with suppress(pymongo.errors.PyMongoError):
         action()
-    except pymongo.errors.PyMongoError:
-        pass
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -15,16 +15,38 @@ from support.servers import Daemon, Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
-NAMES = """mongocached_requests_total mongocached_bypass_total mongocached_invalidations_total
-mongocached_request_duration_seconds_bucket mongocached_fills_rejected_total mongocached_cache_entries
-mongocached_cache_bytes mongocached_evictions_total mongocached_expired_total
-mongocached_cache_limit_bytes mongocached_verified_total mongocached_staleness_seconds_count
-mongocached_redis_up mongocached_redis_commands_total mongocached_redis_errors_total
-mongocached_redis_duration_seconds_count mongocached_upstream_up mongocached_upstream_connections
-mongocached_upstream_duration_seconds_count mongocached_stream_up mongocached_stream_lag_seconds
-mongocached_stream_events_total mongocached_client_connections mongocached_client_connections_total
-mongocached_client_disconnects_total mongocached_build_info process_resident_memory_bytes
-process_cpu_seconds_total process_open_fds process_start_time_seconds""".split()
+NAMES = [
+    "mongocached_requests_total",
+    "mongocached_bypass_total",
+    "mongocached_invalidations_total",
+    "mongocached_request_duration_seconds_bucket",
+    "mongocached_fills_rejected_total",
+    "mongocached_cache_entries",
+    "mongocached_cache_bytes",
+    "mongocached_evictions_total",
+    "mongocached_expired_total",
+    "mongocached_cache_limit_bytes",
+    "mongocached_verified_total",
+    "mongocached_staleness_seconds_count",
+    "mongocached_redis_up",
+    "mongocached_redis_commands_total",
+    "mongocached_redis_errors_total",
+    "mongocached_redis_duration_seconds_count",
+    "mongocached_upstream_up",
+    "mongocached_upstream_connections",
+    "mongocached_upstream_duration_seconds_count",
+    "mongocached_stream_up",
+    "mongocached_stream_lag_seconds",
+    "mongocached_stream_events_total",
+    "mongocached_client_connections",
+    "mongocached_client_connections_total",
+    "mongocached_client_disconnects_total",
+    "mongocached_build_info",
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_start_time_seconds",
+]
 
 
 def ask(daemon: Daemon, method: str, path: str, **headers: str) -> tuple[int, str]:

@@ -73,8 +73,10 @@ class Queries:
     def scalar(self) -> Any:
         r = self.random
         return r.choice(
-            [r.randrange(12), float(r.randrange(12)), Int64(r.randrange(12)), r.choice(WORDS), None]
-            + [r.random() < 0.5, DAY + timedelta(days=r.randrange(4)), Decimal128("2.50")]
+            [
+                *(r.randrange(12), float(r.randrange(12)), Int64(r.randrange(12)), r.choice(WORDS)),
+                *(None, r.random() < 0.5, DAY + timedelta(days=r.randrange(4)), Decimal128("2.50")),
+            ]
         )
 
     def document(self, id_: Any) -> Document:
@@ -271,18 +273,13 @@ class Queries:
             {"find": "", "filter": {"_id": 1}},
             {"find": name, "filter": 1},
             {"find": name, "filter": {"_id": 1}, "limit": -1},
-            {"find": name, "filter": {"_id": 1}, "skip": -1},
             {"find": name, "filter": {"_id": 1}, "batchSize": -1},
             {"find": name, "filter": {"_id": {"$in": 5}}},
-            {"find": name, "filter": {"_id": {"$bogus": 5}}},
             {"find": name, "filter": {"$bogus": 5}},
-            {"find": name, "filter": {"_id": {"$in": [{"$gt": 1}]}}},
             {"find": name, "filter": {"_id": id_}, "projection": 3},
             {"find": name, "filter": {"_id": id_}, "sort": "n"},
             {"find": name, "filter": {"_id": id_}, "readConcern": 1},
-            {"find": name, "filter": {"_id": id_}, "limit": "one"},
             {"find": name, "filter": {"_id": id_}, "apiVersion": "9"},
-            {"find": name, "filter": {"_id": id_}, "singleBatch": 1},
             {"find": name, "filter": {"_id": id_}, "projection": {"n": 1, "s": 0}},
             {"Find": name, "filter": {"_id": id_}},
         ]
@@ -298,7 +295,6 @@ class Queries:
                 "pipeline": [{"$match": self.filter()}, {"$sort": {"_id": 1}}],
                 "cursor": {},
             },
-            {"find": name},
             {"find": name, "filter": {}, "sort": {"_id": 1}, "limit": 5},
         ]
         return self.encode(self.random.choice(commands))
