@@ -162,7 +162,7 @@ std::optional<lease_answer> redis_commands::read_lease(std::span<resp_value> rep
       const auto text = reply.elements[i].text();
       const auto fence = text.empty() ? std::nullopt : time_from_hex(text.substr(1));
       if (!fence) return std::nullopt;
-      answer.records.emplace_back(text[0] == '1', *fence);
+      answer.records.push_back({text[0] == '1', text[0] == '2', *fence});
     }
   }
   if (answer.records.size() != keys && !answer.records.empty()) return std::nullopt;

@@ -19,7 +19,12 @@ struct redis_server_facts {
 struct lease_answer {
   epoch_name epoch{};
   generation_token generation{};
-  std::vector<std::pair<bool, cluster_time>> records;  // granted, fence; none if the epoch is another one
+  struct record {
+    bool granted = false;
+    bool taken = false;  // another flight has it
+    cluster_time fence = 0;
+  };
+  std::vector<record> records;  // none if the epoch is another one
 };
 
 struct fill_answer {

@@ -16,7 +16,7 @@ redis.call('SET', KEYS[1], ARGV[2] .. ':' .. ARGV[1])
 return ARGV[2]
 )lua";
 
-// coherence R4, W2: returns the fence, whether or not the lease is granted. Nothing is granted in another epoch, while
+// coherence R4, W2: returns the fence, whether or not the lease is granted ('1'; '2': another flight has it). Nothing is granted in another epoch, while
 // the namespace or the key is on hold, or where Redis has no room for the record.
 constexpr std::string_view lease_text = R"lua(
 local epoch = redis.call('GET', KEYS[1])
@@ -56,7 +56,7 @@ for i = 3, #KEYS do
       redis.call('PEXPIRE', KEYS[i], ARGV[4])
     end
   end
-  answer[#answer + 1] = (free and '1' or '0') .. fence
+  answer[#answer + 1] = (free and '1' or (taken and not held) and '2' or '0') .. fence
 end
 if not held then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
 return answer

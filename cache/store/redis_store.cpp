@@ -165,7 +165,8 @@ void redis_store::leased(const reply& answer, std::span<const hex_128> keys, std
   if (read->epoch == epoch_name{} || !shared_->trusted()) return done({});
   lease_result result{store_status::ok, read->epoch, read->generation, std::vector<lease_grant>(keys.size())};
   for (std::size_t i = 0; i < read->records.size(); ++i) {
-    result.grants[i] = {read->records[i].first, tokens[i], read->records[i].second};
+    const auto& record = read->records[i];
+    result.grants[i] = {record.granted, record.taken, tokens[i], record.fence};
   }
   done(std::move(result));
 }

@@ -39,7 +39,8 @@ struct get_result {
 };
 
 struct lease_grant {
-  bool granted = false;  // false: another flight holds it, or the key is on hold after a write of unknown outcome
+  bool granted = false;
+  bool taken = false;  // not granted because another flight has it; else the key is on hold, or Redis has no room
   lease_token token{};
   cluster_time fence = 0;
 };

@@ -96,15 +96,15 @@ task<bool> read_flow::lease_in_redis() {
   if (result.status != cache::store_status::ok || result.grants.size() != led.size()) co_return true;
   epoch_ = result.epoch;
   generation_ = result.generation;
-  bool all = true;
+  bool taken = false;
   for (std::size_t i = 0; i < led.size(); ++i) {
     const auto& grant = result.grants[i];
     lower_ = std::max(lower_, grant.fence);
     led[i]->leased = grant.granted;
     led[i]->lease = grant.token;
-    all = all && grant.granted;
+    taken = taken || grant.taken;
   }
-  co_return all;
+  co_return !taken;
 }
 
 // R6, in Redis. Nobody waits for it.

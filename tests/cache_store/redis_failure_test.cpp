@@ -241,6 +241,7 @@ TEST(RedisFailure, AFullRedisStillInvalidates) {
   const auto refused = at.lease({at.key("4")});
   EXPECT_EQ(refused.status, store_status::ok);
   EXPECT_FALSE(refused.grants.at(0).granted);
+  EXPECT_FALSE(refused.grants.at(0).taken);  // nobody to wait for
   EXPECT_THAT(at.fill(leased.generation,
                       {at.item(two[0], leased.grants.at(0).token), at.item(two[1], leased.grants.at(1).token)}),
               ElementsAre(fill_outcome::unavailable, fill_outcome::unavailable));
