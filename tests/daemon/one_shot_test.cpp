@@ -48,6 +48,9 @@ TEST_F(OneShot, the_waiter_never_resumes_inside_deliver) {
   context.poll();
   shot->deliver(5);
   EXPECT_EQ(got, 0);
+  context.restart();
+  context.run();
+  EXPECT_EQ(got, 5);
 }
 
 TEST_F(OneShot, the_second_delivery_does_nothing) {
