@@ -16,8 +16,8 @@ redis.call('SET', KEYS[1], ARGV[2] .. ':' .. ARGV[1])
 return ARGV[2]
 )lua";
 
-// coherence R4, W2: returns the fence, whether or not the lease is granted ('1'; '2': another flight has it). Nothing is granted in another epoch, while
-// the namespace or the key is on hold, or where Redis has no room for the record.
+// coherence R4, W2: returns the fence, whether or not the lease is granted ('1'; '2': another flight has it). Nothing
+// is granted in another epoch, while the namespace or the key is on hold, or where Redis has no room for the record.
 constexpr std::string_view lease_text = R"lua(
 local epoch = redis.call('GET', KEYS[1])
 epoch = epoch and string.sub(epoch, 1, 32) or ''
