@@ -126,12 +126,13 @@ void resp_connection::attempt() {
     return connect(
         tcp::resolver::results_type::create(tcp::endpoint(address, settings_.uri.port), settings_.uri.host, port));
   }
-  resolver_.async_resolve(settings_.uri.host, port,
-                          [self = shared_from_this(), at = link_](error_code error, tcp::resolver::results_type found) {
-                            if (!self->is_current(at)) return;
-                            if (error) return self->close("host not found: " + error.message());
-                            self->connect(found);
-                          });
+  resolver_.async_resolve(
+      settings_.uri.host, port,
+      [self = shared_from_this(), at = link_](error_code error, const tcp::resolver::results_type& found) {
+        if (!self->is_current(at)) return;
+        if (error) return self->close("host not found: " + error.message());
+        self->connect(found);
+      });
 }
 
 void resp_connection::connect(const tcp::resolver::results_type& addresses) {

@@ -57,6 +57,7 @@ TEST_F(RedisStore, AGetOfNoKeysTellsEpochAndGeneration) {
 
 TEST_F(RedisStore, ManyKeysInOneCall) {
   std::vector<key_view> keys;
+  keys.reserve(600);
   for (int i = 0; i < 600; ++i) keys.push_back(at.key("many" + std::to_string(i)));
   const auto leased = at.lease(keys);
   ASSERT_EQ(leased.grants.size(), keys.size());
@@ -370,7 +371,7 @@ TEST_F(RedisStore, CountsWhatItDoes) {
 
 TEST_F(RedisStore, HandlersAreNotCalledAfterItsEnd) {
   int called = 0;
-  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](get_result) { ++called; });
+  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](const get_result&) { ++called; });
   at.store->invalidate(at.drop(k), [&](store_status) { ++called; });
   at.store.reset();
   at.context.restart();
@@ -380,11 +381,11 @@ TEST_F(RedisStore, HandlersAreNotCalledAfterItsEnd) {
 
 TEST_F(RedisStore, MayBeDestroyedByAHandler) {
   bool called = false;
-  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](get_result) {
+  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](const get_result&) {
     called = true;
     at.store.reset();
   });
-  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](get_result) { ADD_FAILURE(); });
+  at.store->get(at.ns, key_kind::document, std::vector{k}, [&](const get_result&) { ADD_FAILURE(); });
   EXPECT_TRUE(at.run_until([&] { return called; }));
   at.context.restart();
   at.context.run();

@@ -17,7 +17,7 @@ class data_thread {
   explicit data_thread(redis_hub& hub) : store(hub.make_store(context)), guard_(context.get_executor()) {
     thread_ = std::thread([this] { context.run(); });
   }
-  ~data_thread() {
+  ~data_thread() {  // NOLINT(bugprone-exception-escape): a test may end here
     boost::asio::post(context, [this] {
       store.reset();
       guard_.reset();
