@@ -1,13 +1,13 @@
-// A connection as bytes, plain or TLS; one thread. Every operation ends when close() is called (by whoever keeps the
-// deadline), with an error; a stream that failed once is closed and never reused.
+// A connection to a server as bytes, plain or TLS; one thread. Every operation ends when close() is called (by whoever
+// keeps the deadline), with an error; a stream that failed once is closed and never reused. A plain stream lives on the
+// thread's poller, TLS on Asio's reactor.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
 #include <memory>
 #include <span>
 
-#include "daemon/asio_types.hpp"
-#include "protocol/bytes.hpp"
+#include "daemon/polled_socket.hpp"
 
 namespace boost::asio::ssl {
 class context;
@@ -17,29 +17,38 @@ namespace mongocached::daemon {
 
 class byte_stream {
  public:
-  explicit byte_stream(tcp_socket socket);
+  byte_stream(asio::io_context& context, poller& poller);
   ~byte_stream();
   byte_stream(const byte_stream&) = delete;
   byte_stream& operator=(const byte_stream&) = delete;
 
+  [[nodiscard]] task<error_code> connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses);
+  // After connect(): one of the two.
+  [[nodiscard]] error_code start_plain();
   // Client side of a TLS handshake; `host` is checked against the certificate unless empty, and sent as SNI where it is
   // a name.
   [[nodiscard]] task<error_code> start_tls(asio::ssl::context& context, const std::string& host, bool check_host);
 
+  // Returns when there may be something to read: saves read_some() a try that is known to be vain.
+  [[nodiscard]] task<void> readable();
   // At least one byte, or an error (end of stream is asio::error::eof).
   [[nodiscard]] task<std::size_t> read_some(std::span<std::uint8_t> into, error_code& ec);
   [[nodiscard]] task<error_code> write(protocol::byte_view bytes);
   void close() noexcept;
 
-  // The peer closed, or sent something although nothing was asked. Asks the kernel, does not wait.
+  // The peer closed, or sent something although nothing was asked. Does not wait.
   [[nodiscard]] bool broke_silence() noexcept;
-  [[nodiscard]] tcp_socket& socket() noexcept;
-  [[nodiscard]] bool is_open() const noexcept;
 
  private:
   struct tls;
-  tcp_socket socket_;
+  [[nodiscard]] task<std::size_t> read_plain(std::span<std::uint8_t> into, error_code& ec);
+  [[nodiscard]] task<error_code> write_plain(protocol::byte_view bytes);
+
+  poller& poller_;
+  tcp_socket socket_;  // until start_plain(), and under TLS
+  std::shared_ptr<polled_socket> plain_;
   std::unique_ptr<tls> tls_;
+  bool stirred_ = false;  // plain: there was an event while nobody read
 };
 
 // TCP_NODELAY and keepalive (60 s idle, then 5 probes 10 s apart), for every connection of the daemon.

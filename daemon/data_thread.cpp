@@ -1,5 +1,7 @@
 #include "daemon/data_thread.hpp"
 
+#include <pthread.h>
+
 #include <ctime>
 
 #include "daemon/session/session.hpp"
@@ -8,7 +10,7 @@ namespace mongocached::daemon {
 namespace {
 
 constexpr auto sweep_period = std::chrono::milliseconds(250);
-constexpr std::size_t input_size = 64 * 1024;
+constexpr std::size_t input_size = 64UL * 1024;
 
 }  // namespace
 
@@ -31,15 +33,16 @@ cache::instant data_thread::now() noexcept {
 
 void data_thread::start() {
   schedule_sweep();
-  clients_.start();
+  sockets_.start();
   thread_ = std::thread([this] { context_.run(); });
+  ::pthread_setname_np(thread_.native_handle(), ("data-" + std::to_string(index)).c_str());
 }
 
 void data_thread::stop() {
   asio::post(context_, [this] {
     while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
     departed_.clear();
-    clients_.stop();
+    sockets_.stop();
     timer_.cancel();
     for (auto& waiter : upstream_waiters_) waiter->deliver(false);
     for (auto& late : deferred_) late.call();

@@ -73,7 +73,7 @@ class data_thread {
   [[nodiscard]] task<bool> upstream_change(cache::instant until);
 
   void delist(session& s);  // closed: gone when what runs now has ended
-  [[nodiscard]] poller& clients() noexcept { return clients_; }
+  [[nodiscard]] poller& sockets() noexcept { return sockets_; }
 
  private:
   void run();
@@ -97,7 +97,7 @@ class data_thread {
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer_{
       context_};
   asio::executor_work_guard<executor> work_{context_.get_executor()};
-  poller clients_{context_, [this] { departed_.clear(); }};
+  poller sockets_{context_, [this] { departed_.clear(); }};
   std::vector<std::shared_ptr<session>> sessions_;
   std::vector<std::shared_ptr<session>> departed_;
   std::vector<deferred> deferred_;

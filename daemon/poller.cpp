@@ -73,6 +73,7 @@ void poller::serve() {
           ->on_events(ready[static_cast<std::size_t>(i)].events);
     }
     after_batch_();
+    retired_.clear();
   }
 }
 

@@ -315,6 +315,7 @@ void server::impl::housekeeping() {
 
 void server::impl::ping_watchdog() {
   std::vector<std::uint64_t> ticks;
+  ticks.reserve(threads_.size());
   for (const auto& thread : threads_) ticks.push_back(thread->metrics.ticks.value());
   if (watchdog_->should_notify(data_thread::now(), ticks)) notifier_.watchdog();
   watchdog_timer_.expires_after(watchdog_->interval());
@@ -344,6 +345,7 @@ std::string server::impl::metrics_text() {
   exposition_input in;
   in.version = options_.version;
   std::vector<const thread_metrics*> blocks;
+  blocks.reserve(threads_.size() + 1);
   for (const auto& thread : threads_) blocks.push_back(&thread->metrics);
   blocks.push_back(&redis_metrics_);
   in.blocks = blocks;

@@ -1,6 +1,5 @@
 #include "daemon/upstream_link.hpp"
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/context.hpp>
 
 namespace mongocached::daemon {
@@ -18,10 +17,13 @@ task<error_code> upstream_link::connect(const upstream_snapshot& target, asio::s
   error_code ec;
   const auto endpoints = co_await resolver_.async_resolve(host_, std::to_string(port_), as_result(ec));
   if (ec) co_return ec;
-  co_await asio::async_connect(stream_.socket(), endpoints, as_result(ec));
+  ec = co_await stream_.connect(endpoints);
   if (ec) co_return ec;
-  set_socket_options(stream_.socket());
-  if (tls != nullptr) ec = co_await stream_.start_tls(*tls, host_, check_host);
+  if (tls != nullptr) {
+    ec = co_await stream_.start_tls(*tls, host_, check_host);
+  } else {
+    ec = stream_.start_plain();
+  }
   open_ = !ec;
   co_return ec;
 }
@@ -39,6 +41,7 @@ task<bool> upstream_link::read_more() {
 }
 
 task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit) {
+  if (in_.empty()) co_await stream_.readable();  // what was asked just now is not answered yet
   while (in_.size() < protocol::header_size) {
     if (!co_await read_more()) co_return received::lost;
   }

@@ -12,7 +12,7 @@ namespace mongocached::daemon {
 
 class upstream_link {
  public:
-  explicit upstream_link(asio::io_context& context) : resolver_(context), stream_(tcp_socket(context)) {}
+  upstream_link(asio::io_context& context, poller& poller) : resolver_(context), stream_(context, poller) {}
 
   // Resolves and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, asio::ssl::context* tls, bool check_host);

@@ -174,6 +174,7 @@ task<bool> read_flow::join_or_lead() {
 
 task<void> read_flow::answer_from_entries(outcome how) {
   std::vector<cache::entry_ref> entries;
+  entries.reserve(wanted_.size());
   for (const auto& w : wanted_) entries.push_back(w.entry);
   protocol::byte_buffer out;
   auto refused = cache::bypass_reason::none;

@@ -10,8 +10,8 @@ namespace mongocached::daemon {
 namespace {
 
 // Replies up to this size are held for storing, beyond max_entry for what stands around the document.
-constexpr std::size_t reply_slack = 64 * 1024;
-constexpr std::size_t batch_reply_limit = 4 * 1024 * 1024;
+constexpr std::size_t reply_slack = 64UL * 1024;
+constexpr std::size_t batch_reply_limit = 4UL * 1024 * 1024;
 
 // Spreads the expiry of entries that were filled together over the last tenth of their time.
 cache::duration jittered(cache::duration ttl, std::uint64_t hash) noexcept {

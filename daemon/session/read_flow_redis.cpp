@@ -43,6 +43,7 @@ task<void> read_flow::look_in_redis() {
 task<bool> read_flow::get_from_redis() {
   const auto absent = missing();
   std::vector<cache::key_view> keys;
+  keys.reserve(absent.size());
   for (const auto* w : absent) keys.push_back(w->key);
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
   s_.thread().store->get(ns_->name(), kind_, keys,

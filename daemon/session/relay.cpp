@@ -6,7 +6,7 @@ namespace mongocached::daemon {
 namespace {
 
 constexpr cache::duration longest_selection = std::chrono::seconds(15);
-constexpr std::size_t piece_size = 64 * 1024;
+constexpr std::size_t piece_size = 64UL * 1024;
 
 task<exchange> stream_request(session& s, request& r, upstream_link& link) {
   protocol::byte_buffer piece(std::min(piece_size, r.unread));

@@ -26,7 +26,7 @@ disconnect reason_of(protocol::frame_error error) noexcept {
 
 session::session(data_thread& thread, int fd, std::string peer)
     : thread_(thread),
-      client_(thread.clients(), fd, [this] { on_readable(); }),
+      client_(thread.sockets(), fd, [this] { on_readable(); }),
       identity_(thread.shared.authorization),
       connection_id_(++thread.shared.last_connection_id),
       peer_(std::move(peer)) {}
@@ -135,9 +135,9 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
 void session::on_readable() {
   if (!open_ || busy_) return;
   const auto [size, how] = client_.receive(thread_.input);
-  if (how == client_socket::result::state::would_block) return;
-  if (how == client_socket::result::state::ended) return close(disconnect::client_closed);
-  if (how == client_socket::result::state::failed) return close(disconnect::client_error);
+  if (how == polled_socket::result::state::would_block) return;
+  if (how == polled_socket::result::state::ended) return close(disconnect::client_closed);
+  if (how == polled_socket::result::state::failed) return close(disconnect::client_error);
   const auto fresh = protocol::byte_view(thread_.input).first(size);
   if (input_.empty()) {
     const auto used = handle_all(fresh);
@@ -269,7 +269,7 @@ protocol::byte_buffer session::flush() {
   if (out.empty()) return {};
   const auto [size, how] = client_.send(out);
   protocol::byte_buffer rest;
-  if (how == client_socket::result::state::failed) {
+  if (how == polled_socket::result::state::failed) {
     close(disconnect::client_error);
   } else if (size < out.size()) {
     rest.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
@@ -281,7 +281,7 @@ protocol::byte_buffer session::flush() {
 task<bool> session::send(protocol::byte_view bytes) {
   while (open_) {
     const auto [size, how] = client_.send(bytes);
-    if (how == client_socket::result::state::failed) {
+    if (how == polled_socket::result::state::failed) {
       close(disconnect::client_error);
       break;
     }
@@ -297,12 +297,12 @@ task<bool> session::send(protocol::byte_view bytes) {
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
   while (open_) {
     const auto [size, how] = client_.receive(room);
-    if (how == client_socket::result::state::ok) {
+    if (how == polled_socket::result::state::ok) {
       r.unread -= size;
       co_return size;
     }
-    if (how != client_socket::result::state::would_block) {
-      close(how == client_socket::result::state::ended ? disconnect::client_closed : disconnect::client_error);
+    if (how != polled_socket::result::state::would_block) {
+      close(how == polled_socket::result::state::ended ? disconnect::client_closed : disconnect::client_error);
       break;
     }
     deadline_ = data_thread::now() + stall_limit;

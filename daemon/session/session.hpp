@@ -11,8 +11,8 @@
 #include "daemon/data_thread.hpp"
 #include "daemon/hello.hpp"
 #include "daemon/message_buffer.hpp"
+#include "daemon/polled_socket.hpp"
 #include "daemon/session/client_identity.hpp"
-#include "daemon/session/client_socket.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/upstream_link.hpp"
 #include "protocol/op_query.hpp"
@@ -23,8 +23,8 @@ namespace mongocached::daemon {
 class session : public std::enable_shared_from_this<session> {
  public:
   // A message up to this size is looked at whole; of a larger one only the front is, and the rest streams by.
-  static constexpr std::size_t whole_limit = 256 * 1024;
-  static constexpr std::size_t front_size = 32 * 1024;
+  static constexpr std::size_t whole_limit = 256UL * 1024;
+  static constexpr std::size_t front_size = 32UL * 1024;
   // A message begun must go on, a reply must be taken, within this time.
   static constexpr cache::duration stall_limit = std::chrono::seconds(60);
 
@@ -102,7 +102,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
 
   data_thread& thread_;
-  client_socket client_;
+  polled_socket client_;
   message_buffer input_;
   bool open_ = true;
   bool busy_ = false;

@@ -39,7 +39,7 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
     }
     drop_upstream();
     if (target->available) {
-      upstream_ = std::make_unique<upstream_link>(thread_.context());
+      upstream_ = std::make_unique<upstream_link>(thread_.context(), thread_.sockets());
       thread_.metrics.upstream_opened.add();
       connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
       const auto ec = co_await open(*upstream_, target, handshake);

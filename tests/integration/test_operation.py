@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,55 @@ def test_service_manager_is_told(
     daemon.process.signal(signal.SIGTERM)
     receive_until("STOPPING")
     assert daemon.process.wait() == 0
+
+
+def data_threads(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(task.name) for task in tasks if (task / "comm").read_text().startswith("data-")]
+
+
+@contextmanager
+def stalled(thread: int) -> Iterator[None]:
+    """Stops one thread of a child process, as a debugger does; the others run on."""
+    seize, interrupt, detach, any_child = 0x4206, 0x4207, 17, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def ptrace(request: int) -> None:
+        if libc.ptrace(request, thread, None, None) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+
+    ptrace(seize)
+    ptrace(interrupt)
+    os.waitpid(thread, any_child)
+    yield
+    ptrace(detach)
+
+
+def receive(listening: socket.socket, count: int) -> None:
+    for _ in range(count):
+        listening.recv(4096)
+
+
+def test_no_watchdog_ping_while_one_data_thread_hangs(
+    servers: Servers, upstream: Upstream, notify: tuple[socket.socket, str]
+) -> None:
+    listening, path = notify
+    patience = 0.6
+    daemon = servers.daemon(
+        upstream.uri,
+        config="[listen]\nthreads = 2\n",
+        env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": str(int(patience * 1e6))},
+    )
+    while b"WATCHDOG" not in listening.recv(4096):
+        pass
+    threads = data_threads(daemon.process.pid)
+    assert len(threads) == 2
+    with stalled(threads[1]):
+        listening.settimeout(patience)  # after which the manager would restart it
+        with pytest.raises(TimeoutError):
+            receive(listening, 10)  # a ping or two may have been due already
+    listening.settimeout(10)
+    assert b"WATCHDOG" in listening.recv(4096)
 
 
 def test_connections_above_the_limit_are_refused(servers: Servers, upstream: Upstream) -> None:

@@ -1,4 +1,4 @@
-#include "daemon/session/client_socket.hpp"
+#include "daemon/polled_socket.hpp"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -12,36 +12,37 @@
 namespace mongocached::daemon {
 namespace {
 
-client_socket::result outcome_of(ssize_t got) noexcept {
-  using state = client_socket::result::state;
+polled_socket::result outcome_of(ssize_t got) noexcept {
+  using state = polled_socket::result::state;
   if (got >= 0) return {static_cast<std::size_t>(got), state::ok};
   return {0, errno == EAGAIN || errno == EINTR ? state::would_block : state::failed};
 }
 
 }  // namespace
 
-client_socket::client_socket(poller& poller, int fd, std::function<void()> on_readable)
+polled_socket::polled_socket(poller& poller, int fd, std::function<void()> on_readable)
     : poller_(poller), fd_(fd), on_readable_(std::move(on_readable)) {}
 
-bool client_socket::open() {
+bool polled_socket::open() {
   registered_ = EPOLLIN;
   return poller_.add(fd_, *this, registered_);
 }
 
-void client_socket::close() noexcept {
+void polled_socket::close() noexcept {
   if (fd_ < 0) return;
   ::close(std::exchange(fd_, -1));
   awaited_ = 0;
-  if (resume_) std::exchange(resume_, nullptr)();
+  // Not from in here: who closes has not finished.
+  if (resume_) asio::post(poller_.get_executor(), std::exchange(resume_, nullptr));
 }
 
-void client_socket::reading(bool wanted) {
+void polled_socket::reading(bool wanted) {
   reading_ = wanted;
   // Holding back costs nothing unless the client does send meanwhile: see on_events().
   if (wanted) update();
 }
 
-void client_socket::update() {
+void polled_socket::update() {
   const std::uint32_t wanted = awaited_ != 0 ? awaited_ : (reading_ ? std::uint32_t{EPOLLIN} : 0U);
   if (fd_ < 0 || (wanted == registered_ && !removed_)) return;
   registered_ = wanted;
@@ -52,7 +53,7 @@ void client_socket::update() {
   }
 }
 
-void client_socket::on_events(std::uint32_t events) {
+void polled_socket::on_events(std::uint32_t events) {
   if (fd_ < 0) return;
   if (awaited_ != 0 && (events & (awaited_ | EPOLLERR | EPOLLHUP)) != 0) {
     awaited_ = 0;
@@ -69,34 +70,30 @@ void client_socket::on_events(std::uint32_t events) {
   }
 }
 
-client_socket::result client_socket::receive(std::span<std::uint8_t> into) noexcept {
+polled_socket::result polled_socket::receive(std::span<std::uint8_t> into) noexcept {
   const auto got = ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
   if (got == 0) return {0, result::state::ended};
   return outcome_of(got);
 }
 
-client_socket::result client_socket::send(protocol::byte_view bytes) noexcept {
+polled_socket::result polled_socket::send(protocol::byte_view bytes) noexcept {
   return outcome_of(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-bool client_socket::peer_left() const noexcept {
+bool polled_socket::peer_left() const noexcept {
   std::uint8_t byte = 0;
   const auto got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-task<void> client_socket::wait(bool for_reading) {
+task<void> polled_socket::wait(bool for_reading) {
   if (fd_ < 0) co_return;
   awaited_ = for_reading ? EPOLLIN : EPOLLOUT;
   update();
   co_await asio::async_initiate<const asio::use_awaitable_t<executor>&, void()>(
       [this](auto handler) {
         auto held = std::make_shared<decltype(handler)>(std::move(handler));
-        // Never from inside close() or a batch: who calls them has not finished.
-        resume_ = [held] {
-          auto to = asio::get_associated_executor(*held);
-          asio::post(to, [held] { (*held)(); });
-        };
+        resume_ = [held] { (*held)(); };
       },
       use_task);
 }

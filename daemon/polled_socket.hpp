@@ -1,5 +1,5 @@
-// A client's socket: served by the thread's poller, awaited only where it will not take or give bytes at once. One
-// thread.
+// A connected socket, of a client or to the upstream: served by the thread's poller, awaited only where it will not
+// take or give bytes at once. One thread.
 #pragma once
 
 #include <functional>
@@ -10,14 +10,14 @@
 
 namespace mongocached::daemon {
 
-class client_socket final : private poll_target {
+class polled_socket final : private poll_target {
  public:
   // Owns `fd`, which is non-blocking. `on_readable` is called when there is something to read and nobody awaits it,
   // until it was read; `reading(false)` holds it back.
-  client_socket(poller& poller, int fd, std::function<void()> on_readable);
-  ~client_socket() { close(); }
-  client_socket(const client_socket&) = delete;
-  client_socket& operator=(const client_socket&) = delete;
+  polled_socket(poller& poller, int fd, std::function<void()> on_readable);
+  ~polled_socket() { close(); }
+  polled_socket(const polled_socket&) = delete;
+  polled_socket& operator=(const polled_socket&) = delete;
 
   [[nodiscard]] bool open();  // registers it; false if the kernel refuses
   void reading(bool wanted);
@@ -33,7 +33,8 @@ class client_socket final : private poll_target {
   // Asks the kernel whether the peer is gone, without taking anything.
   [[nodiscard]] bool peer_left() const noexcept;
 
-  // At most one of the two at a time. They return when there is a chance, or the socket was closed.
+  // At most one of the two at a time. They return when there is a chance (from within the poller's batch), or the
+  // socket was closed.
   [[nodiscard]] task<void> readable() { return wait(true); }
   [[nodiscard]] task<void> writable() { return wait(false); }
 
