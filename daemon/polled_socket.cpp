@@ -28,6 +28,7 @@ bool polled_socket::open() {
   return poller_.add(fd_, *this, registered_);
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without memory for a handler the process ends here.
 void polled_socket::close() noexcept {
   if (fd_ < 0) return;
   ::close(std::exchange(fd_, -1));

@@ -15,12 +15,14 @@ class polled_socket final : private poll_target {
   // Owns `fd`, which is non-blocking. `on_readable` is called when there is something to read and nobody awaits it,
   // until it was read; `reading(false)` holds it back.
   polled_socket(poller& poller, int fd, std::function<void()> on_readable);
+  // NOLINTNEXTLINE(bugprone-exception-escape)
   ~polled_socket() { close(); }
   polled_socket(const polled_socket&) = delete;
   polled_socket& operator=(const polled_socket&) = delete;
 
   [[nodiscard]] bool open();  // registers it; false if the kernel refuses
   void reading(bool wanted);
+  // NOLINTNEXTLINE(bugprone-exception-escape)
   void close() noexcept;  // ends what is awaited
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
 

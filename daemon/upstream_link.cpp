@@ -5,8 +5,8 @@
 namespace mongocached::daemon {
 namespace {
 
-constexpr std::size_t read_size = 16 * 1024;
-constexpr std::size_t large_read_size = 64 * 1024;
+constexpr std::size_t read_size = 16UL * 1024;
+constexpr std::size_t large_read_size = 64UL * 1024;
 
 }  // namespace
 

@@ -10,7 +10,8 @@ namespace mongocached::cache {
 namespace {
 
 void append_text(byte_buffer& out, std::string_view text) {
-  out.insert(out.end(), text.begin(), text.end());
+  const auto bytes = protocol::as_bytes(text);  // of one type: copied as a block
+  out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 void append_header(byte_buffer& out, char type, std::size_t count) {
@@ -83,7 +84,8 @@ struct resp_reader::parser {
     auto* value = place(task, type, size);
     if (value == nullptr) return nullptr;
     try {
-      value->bytes.assign(text, text + size);
+      const auto bytes = protocol::as_bytes({text, size});
+      value->bytes.assign(bytes.begin(), bytes.end());
     } catch (const std::bad_alloc&) {
       return nullptr;
     }

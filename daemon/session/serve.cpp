@@ -62,7 +62,8 @@ task<void> serve(session& s, request& r) {
   cache::write_plan plan;
   cache::plan_write(command, r.understood && r.whole(), plan);
   if (command.is("getMore")) {
-    s.set_awaiting();
+    // One with a time limit waits for something to happen; without one it is an ordinary read, which a drain lets end.
+    if (command.max_time_ms > 0) s.set_awaiting();
     plan.targets = s.shared().writing_cursors.targets(command.first.integer().value_or(0));
     if (!plan.targets.empty()) plan.kind = cache::command_kind::write;
   }
