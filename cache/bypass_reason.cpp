@@ -50,8 +50,6 @@ const char* name_of(bypass_reason reason) noexcept {
       return "pending_write";
     case bypass_reason::causal:
       return "causal";
-    case bypass_reason::no_cluster_time:
-      return "no_cluster_time";
     case bypass_reason::read_preference:
       return "read_preference";
     case bypass_reason::unproven:
@@ -60,12 +58,8 @@ const char* name_of(bypass_reason reason) noexcept {
       return "too_large";
     case bypass_reason::request_size:
       return "request_size";
-    case bypass_reason::upstream_kind:
-      return "upstream_kind";
     case bypass_reason::malformed:
       return "malformed";
-    case bypass_reason::hint:
-      return "hint";
     case bypass_reason::count_:
       break;
   }

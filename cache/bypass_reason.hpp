@@ -30,14 +30,11 @@ enum class bypass_reason : std::uint8_t {
   sharded,             // S4: several shards may hold the same _id
   pending_write,       // R1: a write to it is in progress or its outcome is unknown
   causal,              // R4: afterClusterTime beyond what is known
-  no_cluster_time,     // S8: no $clusterTime that may be shown to this client
   read_preference,     // tags or a mode that the primary's answer does not satisfy
   unproven,            // I2: no proof yet that this client may read the namespace (the read itself becomes the proof)
   too_large,           // known to be larger than max_entry
   request_size,        // a request too large to be looked at whole
-  upstream_kind,       // an upstream that we do not know how to fill from (no primary known, ...)
   malformed,           // bytes that are no well-formed BSON: the upstream shall say what is wrong with them
-  hint,                // the comment asks for a bypass
   count_               // number of values
 };
 

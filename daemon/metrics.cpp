@@ -98,8 +98,6 @@ const char* name_of(fill_rejection r) noexcept {
       return "reply";
     case fill_rejection::primary:
       return "primary";
-    case fill_rejection::not_found:
-      return "not_found";
     case fill_rejection::count_:
       break;
   }

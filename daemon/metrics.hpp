@@ -58,9 +58,8 @@ enum class fill_rejection : std::uint8_t {
   size,   // above max_entry
   epoch,
   generation,
-  reply,      // S3: not ok, an open cursor, write errors, an unknown reply shape
-  primary,    // R4: the server is not the current primary any more
-  not_found,  // K1 fell meanwhile
+  reply,    // S3: not ok, an open cursor, write errors, an unknown reply shape
+  primary,  // R4: the server is not the current primary any more
   count_
 };
 [[nodiscard]] const char* name_of(fill_rejection r) noexcept;
@@ -107,7 +106,6 @@ struct alignas(64) thread_metrics {
   per<verification> verified;
   duration_histogram staleness;  // of stale answers that were served, where it is known
   counter connections_total;
-  counter stale_served;
   // Gauges as pairs of counters: now = opened - closed.
   counter clients_opened, clients_closed;
   counter upstream_opened, upstream_closed;

@@ -13,6 +13,8 @@ namespace {
 constexpr int batch_size = 128;
 // Batches served in one go before the rest of the thread's work (upstream, Redis, timers) gets its turn.
 constexpr int batches_in_a_row = 4;
+// Behind fewer events than this the next look would most likely find nothing.
+constexpr int few = 4;
 
 int new_epoll() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -74,6 +76,7 @@ void poller::serve() {
     }
     after_batch_();
     retired_.clear();
+    if (count < few) return;
   }
 }
 

@@ -51,6 +51,9 @@ void warn_of_missing_parts(const config::settings& settings, logger& log) {
               {"writes_through_this_proxy", "seen at once"},
               {"other_writes", "seen after at most cache.ttl"}});
   }
+  if (settings.cache.serve_stale_on_error.count() > 0) {
+    log.warn("cache", "cache.serve_stale_on_error changes nothing in mode ttl: entries are served until they expire");
+  }
 }
 
 // What is set and not there yet is refused rather than quietly left out.
