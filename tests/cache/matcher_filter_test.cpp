@@ -185,14 +185,20 @@ TEST(matcher_filter, elements_of_arrays) {
        "one document is to do all"},
       {on_a("$elemMatch", document{{"x", 1}, {"y", 2}}), {{"a", array{document{{"x", 1}, {"y", 2}}}}}, yes, "one does"},
       {on_a("$elemMatch", document{{"x", 1}}), {{"a", array{5}}}, no, "no document"},
-      {on_a("$elemMatch", document{{"0", 1}}), {{"a", array{value(array{1})}}}, unknown, "an array taken for a document"},
+      {on_a("$elemMatch", document{{"0", 1}}),
+       {{"a", array{value(array{1})}}},
+       unknown,
+       "an array taken for a document"},
       {on_a("$elemMatch", document{{"$or", array{document{{"x", 1}}, document{{"y", 1}}}}}),
        {{"a", array{document{{"y", 1}}}}},
        yes,
        "alternatives"},
       {on_a("$elemMatch", document{}), {{"a", array{document{}}}}, yes, "any document"},
       {on_a("$elemMatch", document{}), {{"a", array{1}}}, no, "but a document"},
-      {on_a("$elemMatch", document{{"$elemMatch", document{{"$gt", 1}}}}), {{"a", array{value(array{1, 2})}}}, yes, "nested"},
+      {on_a("$elemMatch", document{{"$elemMatch", document{{"$gt", 1}}}}),
+       {{"a", array{value(array{1, 2})}}},
+       yes,
+       "nested"},
   });
 }
 
