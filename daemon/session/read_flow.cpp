@@ -63,8 +63,8 @@ cache::bypass_reason read_flow::plan_under_rules() {
     return cache::bypass_reason::namespace_unknown;
   }
   if (known == cache::cacheability::not_cacheable) return cache::bypass_reason::namespace_kind;
-  // prepare() planned for a plain collection.
-  if (known != cache::cacheability::plain) cache::plan_read(r_.command, rules_for(s_, known), plan_);
+  // Again: what prepare() went by may have changed while the cluster was asked.
+  cache::plan_read(r_.command, rules_for(s_, known), plan_);
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   const auto level = effective_level(s_, r_.command, now);
   if (!level) return cache::bypass_reason::read_concern;

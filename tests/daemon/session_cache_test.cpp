@@ -282,6 +282,19 @@ TEST_F(SessionCache, proofs_fall_on_a_user_command_I2) {
   expect_forgotten();
 }
 
+TEST_F(SessionCache, an_upstream_that_turns_out_to_be_sharded_is_judged_as_such_S4) {
+  upstream.on("listCollections", [this](const asked&) {
+    auto sharded = known();
+    sharded.kind = upstream_kind::sharded;
+    sharded.version = 2;
+    thread.set_upstream(std::make_shared<upstream_snapshot>(sharded));
+    return collection_listed("collection", document());
+  });
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  static_cast<void>(client.ask(ping()));  // a request is counted behind its reply, but before the next
+  EXPECT_EQ(thread.metrics.bypass[static_cast<std::size_t>(cache::bypass_reason::sharded)].value(), 1U);
+}
+
 TEST_F(SessionCache, a_new_primary_is_gone_to_by_an_unauthenticated_client_F4) {
   prime();
   scripted_upstream next;
