@@ -79,7 +79,7 @@ constexpr name_table fields(std::to_array<named<field>>({
 }));
 
 bypass_reason take_view(const bson_element& element, bson_view& out) noexcept {
-  const auto document = element.is(bson_type::document) ? element.document() : std::nullopt;
+  const auto document = element.object();
   if (!document) return bypass_reason::option;
   out = *document;
   return bypass_reason::none;
@@ -112,7 +112,7 @@ bypass_reason only_false(const bson_element& element, bypass_reason otherwise) n
 // combinations that a server refuses.
 bypass_reason check_read_preference(const bson_element& element) noexcept {
   constexpr auto refused = bypass_reason::read_preference;
-  const auto document = element.is(bson_type::document) ? element.document() : std::nullopt;
+  const auto document = element.object();
   if (!document) return refused;
   std::string_view mode;
   bool needs_secondary_mode = false;
@@ -122,7 +122,7 @@ bypass_reason check_read_preference(const bson_element& element) noexcept {
     if (e.name == "mode" && e.is(bson_type::string) && mode.empty()) {
       mode = e.text().value_or("");
     } else if (e.name == "tags") {
-      const auto tags = e.is(bson_type::array) ? e.document() : std::nullopt;
+      const auto tags = e.array();
       if (!tags || !tags->empty()) return refused;
     } else if ((e.name == "maxStalenessSeconds" && e.integer().value_or(0) >= 90) ||
                (e.name == "hedge" && e.is(bson_type::document))) {

@@ -214,7 +214,7 @@ bool is_text_score(const bson_element& value) noexcept {
 }
 
 bypass_reason check_projected(const bson_element& field, int depth) noexcept {
-  const auto document = field.is(bson_type::document) ? field.document() : std::nullopt;
+  const auto document = field.object();
   if (depth <= 0) return bypass_reason::expression;
   if (!document) return check_expression_at(field, depth - 1);
   return each(*document, [&](const bson_element& element) {

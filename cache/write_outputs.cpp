@@ -12,7 +12,7 @@ using protocol::command_view;
 // $out and $merge name their target as "collection" or {db, coll}.
 void add_output(const command_view& command, const bson_element& target, bool ddl, write_targets& to) {
   if (target.is(bson_type::string)) return to.add_collection(command.db, text_of(target), ddl);
-  const auto document = document_of(target);
+  const auto document = target.object();
   if (!document) return to.add_everything(ddl);
   const auto collection = text_of(document->find("coll"));
   if (collection.empty()) return to.add_everything(ddl);
@@ -22,14 +22,14 @@ void add_output(const command_view& command, const bson_element& target, bool dd
 
 // False if the stage could not be read.
 bool plan_stage(const command_view& command, const bson_element& stage, write_targets& to) {
-  const auto document = document_of(stage);
+  const auto document = stage.object();
   if (!document) return false;
   bson_element element;
   bson_cursor cursor(*document);
   while (cursor.next(element)) {
     if (element.name == "$out") add_output(command, element, true, to);
     if (element.name == "$merge") {
-      const auto options = document_of(element);
+      const auto options = element.object();
       const auto into = options ? options->find("into") : std::nullopt;
       add_output(command, into ? *into : element, false, to);
     }
@@ -63,7 +63,7 @@ void plan_aggregate(const command_view& command, write_targets& to, write_plan& 
     return;
   }
   const auto cursor = command.message.body.find("cursor");
-  const auto options = cursor ? document_of(*cursor) : std::nullopt;
+  const auto options = cursor ? cursor->object() : std::nullopt;
   const auto size = options ? options->find("batchSize") : std::nullopt;
   // Below one in whatever number type; what is no number says nothing for certain either.
   out.deferred = size && !(size->number().value_or(0) >= 1);
@@ -74,7 +74,7 @@ void plan_map_reduce(const command_view& command, write_targets& to, write_plan&
   const auto output = command.message.body.find("out");
   if (!output) return to.add_everything(true);
   if (output->is(bson_type::string)) return to.add_collection(command.db, text_of(output), true);
-  const auto document = document_of(*output);
+  const auto document = output->object();
   if (!document) return to.add_everything(true);
   const auto db = document->find("db");
   bool found = false;

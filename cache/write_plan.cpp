@@ -24,12 +24,12 @@ bool each_document(const command_view& command, std::string_view name, Take take
   while (body.next(element)) {
     if (element.name != name) continue;
     ++found;
-    const auto array = element.is(bson_type::array) ? element.document() : std::nullopt;
+    const auto array = element.array();
     if (!array) return false;
     bson_element member;
     bson_cursor members(*array);
     while (members.next(member)) {
-      const auto document = document_of(member);
+      const auto document = member.object();
       if (!document) return false;
       take(*document);
     }
@@ -67,7 +67,7 @@ statement read_statement(bson_view arguments, std::string_view filter_name) noex
     if (element.name == filter_name) {
       plain = plain && !seen;
       seen = true;
-      out.filter = document_of(element);
+      out.filter = element.object();
     } else if (element.name == "upsert") {
       out.upsert = out.upsert || element.truthy().value_or(true);
     } else if (element.name == "collation") {
@@ -111,7 +111,7 @@ bool plan_bulk_operation(bson_view operation, const std::vector<std::string_view
   const auto [db, collection] = split(namespaces[static_cast<std::size_t>(*index)]);
   if (first.name == "insert") {
     const auto document = operation.find("document");
-    const auto view = document ? document_of(*document) : std::nullopt;
+    const auto view = document ? document->object() : std::nullopt;
     to.add_id(db, collection, view ? id_of(*view) : std::nullopt);
     return true;
   }

@@ -21,7 +21,7 @@ bool is_system(std::string_view collection) noexcept {
 
 // The only field of a document; empty if it has none or more, or is malformed.
 std::optional<bson_element> only_field(const bson_element& value) noexcept {
-  const auto document = document_of(value);
+  const auto document = value.object();
   if (!document) return std::nullopt;
   bson_element field;
   bson_element more;
@@ -31,10 +31,6 @@ std::optional<bson_element> only_field(const bson_element& value) noexcept {
 }
 
 }  // namespace
-
-std::optional<bson_view> document_of(const bson_element& element) noexcept {
-  return element.is(bson_type::document) ? element.document() : std::nullopt;
-}
 
 std::string_view text_of(const std::optional<bson_element>& element) noexcept {
   return element && element->is(bson_type::string) ? element->text().value_or("") : std::string_view();
@@ -137,7 +133,7 @@ bool write_targets::add_condition_keys(write_target& target, const bson_element&
   const auto condition = only_field(id);
   if (condition && condition->name == "$eq") return add_key(target, *condition);
   if (!condition || condition->name != "$in") return add_key(target, id);
-  const auto values = condition->is(bson_type::array) ? condition->document() : std::nullopt;
+  const auto values = condition->array();
   if (!values || upsert) return false;
   bson_element value;
   bson_cursor cursor(*values);

@@ -41,8 +41,7 @@ class write_targets {
   bool everything_ = false;
 };
 
-// The element's document, and its text; empty if it is no document (an array is none), or no string.
-[[nodiscard]] std::optional<protocol::bson_view> document_of(const protocol::bson_element& element) noexcept;
+// The element's text; empty if it is no string.
 [[nodiscard]] std::string_view text_of(const std::optional<protocol::bson_element>& element) noexcept;
 
 // "db.collection" in two; the collection is empty if there is no dot.

@@ -166,6 +166,14 @@ std::optional<bson_view> bson_element::document() const noexcept {
   return bson_view::parse(value);
 }
 
+std::optional<bson_view> bson_element::object() const noexcept {
+  return is(bson_type::document) ? document() : std::nullopt;
+}
+
+std::optional<bson_view> bson_element::array() const noexcept {
+  return is(bson_type::array) ? document() : std::nullopt;
+}
+
 std::optional<std::int64_t> bson_element::integer() const noexcept {
   switch (type) {
     case bson_type::int32:

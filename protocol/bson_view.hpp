@@ -55,6 +55,9 @@ struct bson_element {
   [[nodiscard]] std::optional<std::string_view> text() const noexcept;
   // Sub-document of a document or array.
   [[nodiscard]] std::optional<bson_view> document() const noexcept;
+  // The same of one of the two only.
+  [[nodiscard]] std::optional<bson_view> object() const noexcept;
+  [[nodiscard]] std::optional<bson_view> array() const noexcept;
   // Value of int32, int64, or a double that is integral and in range; empty otherwise.
   [[nodiscard]] std::optional<std::int64_t> integer() const noexcept;
   // MongoDB's notion of a truthy flag: a boolean, or a number other than zero; empty for other types.

@@ -24,7 +24,7 @@ result_facts examine(bson_view result, const std::optional<bson_element>& id) no
   bson_element element;
   bson_cursor cursor(result);
   while (cursor.next(element)) {
-    const auto document = element.is(bson_type::document) ? element.document() : std::nullopt;
+    const auto document = element.object();
     const auto own = document ? document->find("_id") : std::nullopt;
     if (!own) return {};
     if (id) {

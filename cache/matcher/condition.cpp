@@ -52,10 +52,6 @@ match has_one_type(const bson_element& value, const bson_element& operand) noexc
   return type == nullptr ? match::unknown : to_match(value.is(*type));
 }
 
-std::size_t comparison_steps(const bson_element* value, const bson_element& operand) noexcept {
-  return 1 + (value == nullptr ? 0 : std::min(value->value.size(), operand.value.size()) / 64);
-}
-
 match holds(range bound, std::weak_ordering order) noexcept {
   switch (bound) {
     case range::less:
@@ -75,6 +71,10 @@ bool includes_equal(range bound) noexcept {
 }
 
 }  // namespace
+
+std::size_t comparison_steps(const bson_element* value, const bson_element& operand) noexcept {
+  return 1 + (value == nullptr ? 0 : std::min(value->value.size(), operand.value.size()) / 64);
+}
 
 match equals(const bson_element* value, const bson_element& operand, string_order strings) noexcept {
   if (!is_literal(operand)) return match::unknown;
@@ -99,7 +99,7 @@ match equals_any(const bson_element* value, bson_view operands, string_order str
   bson_element operand;
   for (bson_cursor cursor(operands); found != match::yes && cursor.next(operand);) {
     if (!budget.spend(comparison_steps(value, operand))) return match::unknown;
-    const auto document = operand.is(bson_type::document) ? operand.document() : std::nullopt;
+    const auto document = operand.object();
     const bool refused = document && begins_with_operator(*document);
     found = either(found, refused ? match::unknown : equals(value, operand, strings));
   }
@@ -124,7 +124,7 @@ match has_type(const bson_element* value, const bson_element& operand) noexcept 
 match has_size(const bson_element* value, const bson_element& operand, work_budget& budget) noexcept {
   const auto wanted = operand.integer();
   if (!wanted || *wanted < 0) return match::unknown;
-  const auto array = value != nullptr && value->is(bson_type::array) ? value->document() : std::nullopt;
+  const auto array = value == nullptr ? std::nullopt : value->array();
   if (!array) return match::no;
   std::int64_t size = 0;
   bson_element element;

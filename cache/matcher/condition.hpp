@@ -11,6 +11,10 @@
 
 namespace mongocached::cache {
 
+// What comparing the two takes of a work_budget; equals() and in_range() leave the spending to the caller.
+[[nodiscard]] std::size_t comparison_steps(const protocol::bson_element* value,
+                                           const protocol::bson_element& operand) noexcept;
+
 // $eq, an element of $all, or a value in the place of operators.
 [[nodiscard]] match equals(const protocol::bson_element* value, const protocol::bson_element& operand,
                            string_order strings) noexcept;

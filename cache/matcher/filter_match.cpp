@@ -56,14 +56,6 @@ struct subject {
   const bson_element* element = nullptr;  // if not null, it alone counts
 };
 
-std::optional<bson_view> array_of(const bson_element& value) noexcept {
-  return value.is(bson_type::array) ? value.document() : std::nullopt;
-}
-
-std::optional<bson_view> document_in(const bson_element& value) noexcept {
-  return value.is(bson_type::document) ? value.document() : std::nullopt;
-}
-
 class evaluation {
  public:
   explicit evaluation(string_order strings) noexcept : strings_(strings) {}
@@ -81,10 +73,10 @@ class evaluation {
     if (part.name == "$comment") return match::yes;
     const bool conjunction = part.name == "$and";
     if (!conjunction && part.name != "$or" && part.name != "$nor") return match::unknown;
-    const auto filters = array_of(part);
+    const auto filters = part.array();
     if (!filters || filters->empty()) return match::unknown;
     const auto one = [&](const bson_element& element) {
-      const auto inner = document_in(element);
+      const auto inner = element.object();
       return inner ? filter(*inner, document) : match::unknown;
     };
     if (conjunction) return all_of(*filters, one);
@@ -95,7 +87,7 @@ class evaluation {
   match field(const bson_element& part, bson_view document) {
     if (!is_plain_path(part.name)) return match::unknown;
     const subject values{document, part.name};
-    const auto operators = document_in(part);
+    const auto operators = part.object();
     return operators && begins_with_operator(*operators) ? conditions(*operators, values) : equal(part, values);
   }
 
@@ -155,7 +147,7 @@ class evaluation {
   }
 
   match in(const bson_element& operand, const subject& values) {
-    const auto operands = array_of(operand);
+    const auto operands = operand.array();
     if (!operands) return match::unknown;
     return any(values, leaf_arrays::traversed,
                [&](const bson_element* v) { return equals_any(v, *operands, strings_, budget_); });
@@ -169,18 +161,18 @@ class evaluation {
   }
 
   match negation(const bson_element& operand, const subject& values) {
-    const auto operators = document_in(operand);
+    const auto operators = operand.object();
     return operators && !operators->empty() ? negated(conditions(*operators, values)) : match::unknown;
   }
 
   // Values, or nothing but {$elemMatch: ...}; an empty list matches nothing. Servers that speak the protocol differ
   // over null beside missing, and over an array as a value.
   match all(const bson_element& operand, const subject& values) {
-    const auto operands = array_of(operand);
+    const auto operands = operand.array();
     if (!operands) return match::unknown;
     if (operands->empty()) return match::no;
     return all_of(*operands, [&](const bson_element& one) {
-      const auto document = document_in(one);
+      const auto document = one.object();
       if (one.is(bson_type::null) || one.is(bson_type::array)) return match::unknown;
       if (!document || !begins_with_operator(*document)) return equal(one, values);
       const auto inner = document->find("$elemMatch");
@@ -189,12 +181,12 @@ class evaluation {
   }
 
   match elem_match(const bson_element& operand, const subject& values) {
-    const auto inner = document_in(operand);
+    const auto inner = operand.object();
     if (!inner) return match::unknown;
     const auto kind = kind_of(*inner);
     if (kind == elements::unknown) return match::unknown;
     return any(values, leaf_arrays::whole, [&](const bson_element* v) {
-      const auto array = v == nullptr ? std::nullopt : array_of(*v);
+      const auto array = v == nullptr ? std::nullopt : v->array();
       if (!array) return match::no;
       return any_of(*array, [&](const bson_element& e) {
         return kind == elements::values ? conditions(*inner, {{}, {}, &e}) : element(e, *inner);
@@ -216,7 +208,7 @@ class evaluation {
   // The server takes an array within the array for a document, named by its indices; ours does not go there.
   match element(const bson_element& element, bson_view inner) {
     if (element.is(bson_type::array)) return match::unknown;
-    const auto document = document_in(element);
+    const auto document = element.object();
     return document ? filter(inner, *document) : match::no;
   }
 
@@ -246,7 +238,7 @@ class evaluation {
   }
 
   bool afford(const bson_element* value, const bson_element& operand) {
-    return value == nullptr || budget_.spend(1 + std::min(value->value.size(), operand.value.size()) / 64);
+    return budget_.spend(comparison_steps(value, operand));
   }
 
   string_order strings_;

@@ -56,14 +56,13 @@ path_use use_of_operators(bson_view operators, int depth) noexcept {
   return each(operators, [depth](const bson_element& condition) {
     const auto* kind = path_operators.find(condition.name);
     if (kind == nullptr) return path_use::unmodelled;
-    const auto inner =
-        *kind == scope::operators && condition.is(bson_type::document) ? condition.document() : std::nullopt;
+    const auto inner = *kind == scope::operators ? condition.object() : std::nullopt;
     return inner ? use_of_operators(*inner, depth - 1) : path_use::untouched;
   });
 }
 
 path_use use_of_field(const bson_element& field, changed_paths paths, int depth) noexcept {
-  const auto inner = field.is(bson_type::document) ? field.document() : std::nullopt;
+  const auto inner = field.object();
   const auto own = use_of_path(field.name, paths);
   return inner && begins_with_operator(*inner) ? joined(own, use_of_operators(*inner, depth - 1)) : own;
 }
@@ -74,10 +73,10 @@ path_use use_of_filter(bson_view filter, changed_paths paths, int depth) noexcep
     if (part.name == "$comment") return path_use::untouched;
     if (!part.name.starts_with('$')) return use_of_field(part, paths, depth);
     const bool logical = part.name == "$and" || part.name == "$or" || part.name == "$nor";
-    const auto filters = logical && part.is(bson_type::array) ? part.document() : std::nullopt;
+    const auto filters = logical ? part.array() : std::nullopt;
     if (!filters) return path_use::unmodelled;
     return each(*filters, [paths, depth](const bson_element& element) {
-      const auto inner = element.is(bson_type::document) ? element.document() : std::nullopt;
+      const auto inner = element.object();
       return inner ? use_of_filter(*inner, paths, depth - 2) : path_use::unmodelled;
     });
   });

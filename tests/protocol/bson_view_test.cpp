@@ -103,6 +103,15 @@ TEST(bson_view, raw_holds_the_whole_element) {
   EXPECT_TRUE(equal(field_in(d.view(), "a").raw, byte_buffer{0x10, 'a', 0, 1, 0, 0, 0}));
 }
 
+TEST(bson_view, object_and_array_tell_the_two_kinds_of_sub_document_apart) {
+  const document inner{{"b", 1}};
+  const document d{{"o", inner}, {"a", array{1}}};
+  const auto object = field_in(d.view(), "o");
+  const auto list = field_in(d.view(), "a");
+  EXPECT_TRUE(object.document() && object.object() && !object.array());
+  EXPECT_TRUE(list.document() && list.array() && !list.object());
+}
+
 TEST(bson_view, validate_looks_into_nested_documents) {
   const document inner{{"b", raw_value{static_cast<bson_type>(0x42), {}}}};
   const document d{{"a", inner}};
