@@ -48,6 +48,8 @@ const char* name_of(bypass_reason reason) noexcept {
       return "sharded";
     case bypass_reason::pending_write:
       return "pending_write";
+    case bypass_reason::gate_shut:
+      return "gate_shut";
     case bypass_reason::causal:
       return "causal";
     case bypass_reason::read_preference:

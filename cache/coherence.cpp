@@ -3,12 +3,6 @@
 namespace mongocached::cache {
 namespace {
 
-template <class T>
-void raise(std::atomic<T>& value, T to) noexcept {
-  for (T now = value.load(); now < to && !value.compare_exchange_weak(now, to);) {
-  }
-}
-
 template <class F>
 void for_each_key(const write_target& target, F f) {
   for (const auto& [begin, end] : target.keys) {
@@ -25,16 +19,44 @@ bool reaches_beyond_a_collection(const write_target& target) noexcept {
 
 entry_ref coherence::find(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept {
   auto found = local_.find(key.bytes, key.hash, now);
-  if (found && found->meta().generation != ns.generation(kind)) {
+  if (!found) return {};
+  if (found->meta().generation != ns.generation(kind) && is_kept(guard::ddl)) {
     local_.erase_exact(*found);
     return {};
   }
-  return found;
+  const auto& writes = ns.writes(kind);
+  const bool forbidden = !writes.is_quiet(stream_) || writes.is_held(options_.hold, stream_, now);
+  return forbidden ? entry_ref{} : found;
+}
+
+bool coherence::may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept {
+  const bool settled = settled_.is_settled(entry.upper);
+  if (who.level == entry_level::majority && entry.level != entry_level::majority && !settled) return false;
+  if (who.after > std::max(entry.lower, stream_.applied_to()) && is_kept(guard::causal)) return false;
+  // S1: what may still be rolled back answers no longer than the bound that the mode promises.
+  const bool lasting = who.mode == promise::ttl || settled || entry.level == entry_level::majority;
+  return lasting || now - entry.filled <= who.max_lag;
 }
 
 cluster_time coherence::fence(const namespace_state& ns, key_kind kind, std::uint64_t hash) const noexcept {
+  if (!is_kept(guard::fence)) return 0;
   const auto of_namespace = ns.fence(kind);
-  return kind == key_kind::document ? std::max(of_namespace, flights_.fence(hash)) : of_namespace;
+  return std::max(of_namespace, kind == key_kind::document ? flights_.fence(hash) : ns.lists().newest());
+}
+
+bool coherence::may_adopt(const namespace_state& ns, key_kind kind, const entry& stored, cluster_time newest,
+                          cluster_time& lower) const {
+  lower = stored.meta().lower;
+  if (!is_kept(guard::stored_fence)) return true;
+  if (kind == key_kind::document) return lower >= fence(ns, kind, stored.hash());
+  // H is read before N: an event that is applied meanwhile raises N above it.
+  const auto applied = stream_.applied_to();
+  const auto written = std::max(newest, ns.lists().newest());
+  if (lower < ns.fence(kind)) return false;
+  if (lower >= written) return true;
+  if (!follows() || written > applied || !events_.leaves_alone(stored)) return false;
+  lower = applied;
+  return true;
 }
 
 void coherence::saw_operation_time(cluster_time t) noexcept {
@@ -79,35 +101,62 @@ void coherence::renew_wide(const write_target& target) {
 }
 
 void coherence::mark(const write_target& target) {
+  const bool by_stream = relies_on_stream(target);
   if (reaches_beyond_a_collection(target)) {
-    pending_everywhere_.fetch_add(1);
-    renew_wide(target);
+    everywhere_.begin();
+    if (!by_stream) renew_wide(target);
     return;
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;  // beyond the limit: nothing of it is ever cached
-  ns->begin_write(key_kind::list);
-  renew(*ns, key_kind::list);
+  if (target.reach == extent::keys && !target.changes.empty()) {
+    ns->begin_judged_write();
+    judge_lists(*ns, target);
+  } else {
+    ns->writes(key_kind::list).begin();
+    if (!by_stream) renew(*ns, key_kind::list);
+  }
   if (target.reach == extent::keys) {
     for_each_key(target, [this](key_view key) { flights_.mark(key); });
   } else {
-    ns->begin_write(key_kind::document);
-    renew(*ns, key_kind::document);
+    ns->writes(key_kind::document).begin();
+    if (!by_stream) renew(*ns, key_kind::document);
   }
   if (target.ddl) ns->void_cacheability();
 }
 
+// W3, decided from the command itself.
+void coherence::judge_lists(namespace_state& ns, const write_target& target) {
+  for (const auto& change : target.changes) {
+    list_write write;
+    write.what = change.what;
+    const auto document = protocol::bson_view::parse(change.document);
+    if (!document) {
+      write.what = list_write::kind::unknown;
+    } else if (write.what == list_write::kind::inserted || write.what == list_write::kind::replaced) {
+      write.document = *document;
+    } else {
+      write.id = document->find("_id");
+    }
+    const std::vector<std::string_view> paths(change.paths.begin(), change.paths.end());
+    write.paths = paths;
+    ns.lists().judge(local_, write, 0);
+  }
+}
+
 void coherence::invalidate(const write_target& target, cluster_time at) {
+  const bool by_stream = relies_on_stream(target);
   if (reaches_beyond_a_collection(target)) {
-    renew_wide(target);
-    return;
+    if (by_stream) return everywhere_.raise_barrier(at);
+    return renew_wide(target);
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;
-  ns->raise_fence(key_kind::list, at);
-  renew(*ns, key_kind::list);
+  invalidate_lists(*ns, target, at);
   if (target.reach == extent::keys) {
     for_each_key(target, [this, at](key_view key) { flights_.invalidate(key, at); });
+  } else if (by_stream) {
+    ns->writes(key_kind::document).raise_barrier(at);
   } else {
     ns->raise_fence(key_kind::document, at);
     renew(*ns, key_kind::document);
@@ -116,28 +165,43 @@ void coherence::invalidate(const write_target& target, cluster_time at) {
   if (target.ddl || ns->last_known() == cacheability::missing) ns->void_cacheability();
 }
 
+void coherence::invalidate_lists(namespace_state& ns, const write_target& target, cluster_time at) {
+  ns.lists().raise_newest(at);
+  if (target.reach == extent::keys && !target.changes.empty()) return;  // they were judged, and none came since
+  if (relies_on_stream(target)) {
+    if (is_kept(guard::list_barrier)) ns.writes(key_kind::list).raise_barrier(at);
+    return;
+  }
+  ns.raise_fence(key_kind::list, at);
+  renew(ns, key_kind::list);
+}
+
 void coherence::unmark(const write_target& target, instant held_until) {
   if (reaches_beyond_a_collection(target)) {
-    raise(held_everywhere_until_, held_until.count());
-    pending_everywhere_.fetch_sub(1);
-    return;
+    everywhere_.hold(held_until);
+    return everywhere_.end();
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;
-  ns->hold(key_kind::list, held_until);
-  ns->end_write(key_kind::list);
+  auto& lists = ns->writes(key_kind::list);
+  lists.hold(held_until);
+  if (target.reach == extent::keys && !target.changes.empty()) {
+    ns->end_judged_write();
+  } else {
+    lists.end();
+  }
   if (target.reach == extent::keys) {
     for_each_key(target, [this, held_until](key_view key) { flights_.unmark(key, held_until); });
   } else {
-    ns->hold(key_kind::document, held_until);
-    ns->end_write(key_kind::document);
+    ns->writes(key_kind::document).hold(held_until);
+    ns->writes(key_kind::document).end();
   }
 }
 
 pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative)
     : owner_(owner), targets_(std::move(targets)), tentative_(tentative) {
   if (tentative_) {
-    owner_.pending_everywhere_.fetch_add(1);
+    owner_.everywhere_.begin();
     return;
   }
   for (const auto& target : targets_) owner_.mark(target);
@@ -164,9 +228,8 @@ void pending_write::invalidate_unknown(instant now) {
 void pending_write::unmark() {
   if (std::exchange(unmarked_, true)) return;
   if (tentative_) {
-    if (held_until_ != instant{}) raise(owner_.held_everywhere_until_, held_until_.count());
-    owner_.pending_everywhere_.fetch_sub(1);
-    return;
+    owner_.everywhere_.hold(held_until_);
+    return owner_.everywhere_.end();
   }
   for (const auto& target : targets_) owner_.unmark(target, held_until_);
 }
@@ -174,6 +237,9 @@ void pending_write::unmark() {
 std::vector<invalidation> pending_write::for_redis() const {
   std::vector<invalidation> out;
   for (const auto& target : targets_) {
+    const bool by_stream = owner_.relies_on_stream(target);
+    // W4: nothing of it is looked up until the stream, which tells Redis as well, has passed the write.
+    if (by_stream && target.reach != extent::keys) continue;
     auto& one = out.emplace_back();
     one.fence = fence_;
     one.hold = held_until_ == instant{} ? duration{} : owner_.options_.hold;
@@ -181,6 +247,7 @@ std::vector<invalidation> pending_write::for_redis() const {
       one.everything = true;
       continue;
     }
+    one.lists = !by_stream;
     one.ns = target.db + '.' + target.collection;
     one.documents = target.reach == extent::collection;
     one.key_bytes = target.key_bytes;

@@ -1,12 +1,20 @@
-// The local side of coherence.md for one process: what a hit, a fill and a write must ask and tell. Composes the
-// namespace table, the flight table and the in-process cache; pure (time is passed in), any thread.
+// The local side of coherence.md for one process: what a hit, a fill, a write, a change event and a sample must ask and
+// tell. Composes the namespace table, the flight table, the gate and the in-process cache; pure (time is passed in),
+// any thread.
+//
+// While the process *follows* the change stream, a write whose effect it cannot tell sets a barrier: nothing it may
+// have changed is looked up until the stream has told (W3, W4). Without a stream it drops whatever the write may have
+// changed (a new generation).
 #pragma once
 
 #include <atomic>
 #include <span>
 
+#include "cache/event_log.hpp"
 #include "cache/flight_table.hpp"
+#include "cache/gate.hpp"
 #include "cache/invalidation.hpp"
+#include "cache/settlement.hpp"
 #include "cache/write_plan.hpp"
 
 namespace mongocached::cache {
@@ -14,32 +22,73 @@ namespace mongocached::cache {
 struct coherence_options {
   std::size_t max_namespaces = 10'000;
   std::size_t threads = 1;
-  // How long a key or namespace is left alone after a write of unknown outcome (W5 while there is no stream to tell).
+  // How long a key or namespace is left alone after a write of unknown outcome, if no stream tells before (W5).
   duration hold = std::chrono::seconds(60);
+};
+
+// What a collection's mode promises its readers.
+enum class promise : std::uint8_t { bounded, strict, ttl };
+
+struct reader {
+  entry_level level = entry_level::local;
+  cluster_time after = 0;  // afterClusterTime
+  promise mode = promise::ttl;
+  duration max_lag{};
 };
 
 class coherence {
  public:
   coherence(local_cache& local, const coherence_options& options)
-      : options_(options), local_(local), namespaces_(options.max_namespaces, options.threads), flights_(local) {}
+      : options_(options),
+        local_(local),
+        namespaces_(options.max_namespaces, options.threads),
+        flights_(local, stream_, everywhere_, options.hold) {}
 
   [[nodiscard]] namespace_table& namespaces() noexcept { return namespaces_; }
   [[nodiscard]] flight_table& flights() noexcept { return flights_; }
   [[nodiscard]] local_cache& local() noexcept { return local_; }
+  [[nodiscard]] const gate& stream() const noexcept { return stream_; }
+  [[nodiscard]] const settlement& settled() const noexcept { return settled_; }
+
+  // Readers.
 
   // R1: a write of unknown extent is under way (or its outcome unknown): nothing is looked up or stored.
   [[nodiscard]] bool blocked(instant now) const noexcept {
-    return pending_everywhere_.load(std::memory_order_acquire) != 0 ||
-           now.count() < held_everywhere_until_.load(std::memory_order_acquire);
+    return !everywhere_.is_quiet(stream_) || everywhere_.is_held(options_.hold, stream_, now);
   }
-  // L1 look-up: of this generation, not expired.
+  // G1: what the mode promises can be kept now.
+  [[nodiscard]] bool is_open(const reader& who, instant now) const noexcept {
+    return who.mode == promise::ttl || stream_.is_open(now, who.max_lag);
+  }
+  // L1 look-up: of this generation, not expired, no write pending on the whole namespace (R1).
   [[nodiscard]] entry_ref find(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept;
-  // The newest fence that a read of this key must reach (R4: F and G).
+  // R2, S1: is the entry good enough for this reader?
+  [[nodiscard]] bool may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept;
+  // F(key), G(ns) and, of a list, N(ns): the least L that a read of this key must have (R4).
   [[nodiscard]] cluster_time fence(const namespace_state& ns, key_kind kind, std::uint64_t hash) const noexcept;
+  // R3, for an entry that another process read: what this one knows of writes does not speak against it. A list whose
+  // L is below N may still be judged by the recent events; then its L rises to H. `newest` is N as Redis knows it.
+  [[nodiscard]] bool may_adopt(const namespace_state& ns, key_kind kind, const entry& stored, cluster_time newest,
+                               cluster_time& lower) const;
 
   // Newest operationTime that the primary was seen to send.
   void saw_operation_time(cluster_time t) noexcept;
   [[nodiscard]] cluster_time newest_operation_time() const noexcept { return newest_.load(std::memory_order_relaxed); }
+
+  // The stream (coherence_stream.cpp).
+
+  // Whether writes rely on the stream. Changing it voids everything.
+  void follow(bool on);
+  [[nodiscard]] bool follows() const noexcept { return follows_.load(std::memory_order_acquire); }
+  // C1: one event. Adds to `redis` what Redis has to be told.
+  void apply(const change_event& event, protocol::bson_view raw, std::vector<invalidation>& redis);
+  // C2: every event up to `position` has been applied.
+  void applied(cluster_time position);
+  // G1, S1. False: the primary's time is behind what the stream told (a restored or rolled-back upstream): everything
+  // is void, and so is the stream's position.
+  [[nodiscard]] bool sampled(const primary_sample& sample);
+  // Events were missed, or another upstream stands where the old one was: nothing that was known holds (C3).
+  void void_history();
 
   // Everything cached becomes unreachable at once: election, new epoch, flush. Flights in progress will not be stored.
   // Returns how many entries were dropped from memory.
@@ -52,19 +101,30 @@ class coherence {
  private:
   friend class pending_write;
   void mark(const write_target& target);
+  void judge_lists(namespace_state& ns, const write_target& target);
+  void invalidate_lists(namespace_state& ns, const write_target& target, cluster_time at);
   void invalidate(const write_target& target, cluster_time at);
   void unmark(const write_target& target, instant held_until);
   void renew(namespace_state& ns, key_kind kind) noexcept;
   void renew_wide(const write_target& target);
   [[nodiscard]] namespace_state* state_of(const write_target& target);
+  [[nodiscard]] bool relies_on_stream(const write_target& target) const noexcept { return follows() && !target.ddl; }
+
+  void apply_document(const change_event& event, invalidation& redis);
+  void apply_ddl(std::string_view db, std::string_view collection, cluster_time at, std::vector<invalidation>& redis);
 
   const coherence_options options_;
   local_cache& local_;
+  gate stream_;
+  write_scope everywhere_;
+  settlement settled_;
+  event_log events_;
   namespace_table namespaces_;
   flight_table flights_;
-  std::atomic<std::uint32_t> pending_everywhere_{0};
-  std::atomic<instant::rep> held_everywhere_until_{0};
+  std::atomic<bool> follows_{false};
+  std::atomic<bool> log_begun_{false};
   std::atomic<cluster_time> newest_{0};
+  std::atomic<cluster_time> applied_before_sample_{0};
 };
 
 // W1 for one command: marked when made; settled once, on whatever outcome. One that is destroyed unsettled counts as a

@@ -40,6 +40,7 @@ struct entry_meta {
   std::uint64_t generation = 0;      // of the namespace (documents' or lists') when the read began
   cluster_time lower = 0;            // L of coherence.md
   cluster_time upper = 0;            // U of coherence.md
+  instant filled{};                  // when the original read was sent; of one from another process, when it was taken
   instant expires{};                 // runs from the moment the original read was sent
 };
 

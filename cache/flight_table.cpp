@@ -12,20 +12,20 @@ std::string text_of(key_view key) {
 }  // namespace
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
-                                               cluster_time lower, bool may_join, instant now,
-                                               const flight::waiter& joined) {
-  // The generation first, `pending` second: see namespace_state.hpp.
+                                               bounds times, bool may_join, instant now, const flight::waiter& joined) {
+  // The generation first, the scope second: see namespace_state.hpp.
   const auto generation = ns.generation(kind);
-  if (ns.pending(kind) || ns.held(kind, now)) return {begun::blocked, nullptr};
+  if (is_blocked(ns, kind, now)) return {begun::blocked, nullptr};
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
   auto& at = home.slots[text_of(key)];
-  if (at.pending != 0 || now < at.held_until) return {begun::blocked, nullptr};
+  if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {begun::blocked, nullptr};
   if (at.active && at.active->generation_ == generation) {
     auto& other = *at.active;
     if (!may_join) return {begun::lead, nullptr};
     const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
-    if (level_suffices && lower <= other.lower_) {
+    const bool lower_suffices = times.needed <= other.lower_ || !is_kept(guard::join_lower);
+    if (level_suffices && lower_suffices) {
       other.waiters_.push_back(joined);
       return {begun::join, nullptr};
     }
@@ -34,7 +34,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   // stored.
   if (at.active) at.active->dirty_ = true;
   at.active = std::make_shared<flight>(ns, kind, key, level, generation);
-  at.active->lower_ = lower;
+  at.active->lower_ = times.lower;
   return {begun::lead, at.active};
 }
 
@@ -43,9 +43,30 @@ void flight_table::set_lower(flight& f, cluster_time lower) {
   f.lower_ = lower;
 }
 
-bool flight_table::is_clean(const flight& f, const slot* at) {
-  return at != nullptr && at->active.get() == &f && !f.dirty_ && at->pending == 0 &&
-         f.ns_.generation(f.kind_) == f.generation_ && !f.ns_.pending(f.kind_);
+bool flight_table::is_blocked(const namespace_state& ns, key_kind kind, instant now) const noexcept {
+  const auto& writes = ns.writes(kind);
+  return !writes.is_quiet(stream_) || writes.is_held(hold_, stream_, now) ||
+         (kind == key_kind::list && ns.judged_write_pending());
+}
+
+bool flight_table::is_clean(const flight& f, const slot* at) const {
+  if (at == nullptr || at->pending != 0) return false;
+  const bool overtaken = at->active.get() != &f || f.dirty_;
+  if (overtaken && is_kept(guard::flight_dirty)) return false;
+  return f.ns_.generation(f.kind_) == f.generation_ && f.ns_.writes(f.kind_).is_quiet(stream_) &&
+         everywhere_.is_quiet(stream_);
+}
+
+// Puts a clean flight's entry where it belongs. False: a write came before the lists' lock was taken.
+bool flight_table::keep(const flight& f, const entry_ref& fresh, bool store) {
+  if (f.kind_ == key_kind::document) {
+    if (store) local_.insert(fresh);
+    return true;
+  }
+  auto& lists = f.ns_.lists();
+  const auto quiet = [&f] { return !f.ns_.judged_write_pending(); };
+  if (store) return lists.insert(local_, fresh, quiet);
+  return quiet() && fresh->meta().lower >= lists.newest();
 }
 
 bool flight_table::clean(flight& f) const {
@@ -70,7 +91,7 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
     const auto found = home.slots.find(text_of(f.key()));
     if (found != home.slots.end()) {
       was_clean = is_clean(f, &found->second);
-      if (was_clean && store && fresh) local_.insert(fresh);
+      if (was_clean && fresh) was_clean = keep(f, fresh, store);
       if (found->second.active.get() == &f) found->second.active.reset();
       if (found->second.idle()) home.slots.erase(found);
     }
@@ -79,12 +100,29 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
   return was_clean;
 }
 
+void flight_table::dirty(slot& at) {
+  if (!at.active) return;
+  at.active->dirty_ = true;
+  at.active.reset();
+}
+
 void flight_table::drop(slot& at, key_view key) {
-  if (at.active) {
-    at.active->dirty_ = true;
-    at.active.reset();
-  }
+  dirty(at);
   local_.erase(key.bytes, key.hash);
+}
+
+void flight_table::changed(key_view key, cluster_time at) {
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  fences_.raise(key.hash, at);
+  const auto contained = [at](cluster_time lower) { return lower >= at && is_kept(guard::late_event); };
+  if (const auto held = local_.peek(key.bytes, key.hash); held && !contained(held->meta().lower)) {
+    local_.erase_exact(*held);
+  }
+  const auto found = home.slots.find(text_of(key));
+  if (found == home.slots.end() || !found->second.active || contained(found->second.active->lower_)) return;
+  dirty(found->second);
+  if (found->second.idle()) home.slots.erase(found);
 }
 
 void flight_table::mark(key_view key) {
@@ -123,7 +161,7 @@ void flight_table::sweep(instant now) {
     const std::scoped_lock lock(shards_[i].mutex);
     auto& slots = shards_[i].slots;
     for (auto at = slots.begin(); at != slots.end();) {
-      if (at->second.held_until <= now) at->second.held_until = instant{};
+      if (!is_held(at->second.held_until, hold_, stream_, now)) at->second.held_until = instant{};
       at = at->second.idle() ? slots.erase(at) : std::next(at);
     }
   }

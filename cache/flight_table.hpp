@@ -62,10 +62,9 @@ class fence_table {
  public:
   static constexpr std::size_t slots = 1U << 14;
   [[nodiscard]] cluster_time of(std::uint64_t hash) const noexcept { return fences_[hash % slots].load(); }
-  void raise(std::uint64_t hash, cluster_time to) noexcept {
-    auto& fence = fences_[hash % slots];
-    for (auto now = fence.load(); now < to && !fence.compare_exchange_weak(now, to);) {
-    }
+  void raise(std::uint64_t hash, cluster_time to) noexcept { cache::raise(fences_[hash % slots], to); }
+  void clear() noexcept {
+    for (std::size_t i = 0; i < slots; ++i) fences_[i].store(0);
   }
 
  private:
@@ -74,7 +73,9 @@ class fence_table {
 
 class flight_table {
  public:
-  explicit flight_table(local_cache& local) : local_(local) {}
+  // `everywhere`: writes that may reach any namespace. `hold`: the length of every hold.
+  flight_table(local_cache& local, const gate& stream, const write_scope& everywhere, duration hold)
+      : local_(local), stream_(stream), everywhere_(everywhere), hold_(hold) {}
 
   enum class begun : std::uint8_t {
     lead,     // a new flight is registered: finish() or abandon() it
@@ -85,16 +86,22 @@ class flight_table {
     begun how = begun::blocked;
     flight_ref led;
   };
-  // R4, R5. `joined` is called later only if the result is `join`. `lower` is the L that the caller would read with; a
-  // flight is joined only by who asks for no more than its own L. `may_join` false (no proof of access, I2): lead or
+  // What a read needs (its client's afterClusterTime, the key's fence), and the L that it would be sent with.
+  struct bounds {
+    cluster_time needed = 0;
+    cluster_time lower = 0;
+  };
+  // R4, R5. `joined` is called later only if the result is `join`. A flight is joined only by who needs no more than
+  // its L. `may_join` false (no proof of access, I2): lead or
   // blocked, never joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and
   // stores nothing.
-  [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
-                                   cluster_time lower, bool may_join, instant now, const flight::waiter& joined);
+  [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
+                                   bool may_join, instant now, const flight::waiter& joined);
   // The L that the read is finally sent with (a lease's fence may have raised it).
   void set_lower(flight& f, cluster_time lower);
 
-  // R6. Stores `fresh` unless the flight is dirty, a write is pending or the generation changed. True if the flight was
+  // R6. Stores `fresh` unless the flight is dirty, a write is pending, the generation changed or, of a list, its
+  // namespace was written since its L. True if the flight was
   // clean (then Redis may be filled too, under its own checks). Waiters get `fresh` either way: they asked before the
   // write was acknowledged. `keep` false leaves it out of this process' memory.
   bool finish(flight& f, entry_ref fresh, bool keep = true);
@@ -107,8 +114,12 @@ class flight_table {
   void mark(key_view key);
   void invalidate(key_view key, cluster_time fence);
   void unmark(key_view key, instant held_until = {});
+  // C1: the stream tells of a write at `at`. An entry or flight whose L reaches it contains it, and stays.
+  void changed(key_view key, cluster_time at);
 
   [[nodiscard]] cluster_time fence(std::uint64_t hash) const noexcept { return fences_.of(hash); }
+  // Times are void (another upstream).
+  void forget_times() noexcept { fences_.clear(); }
   // Drops holds that ran out; call about once a second.
   void sweep(instant now);
   [[nodiscard]] std::size_t size() const;
@@ -127,10 +138,16 @@ class flight_table {
   static constexpr std::size_t shard_count = 64;
   [[nodiscard]] shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 20) % shard_count]; }
   bool settle(flight& f, entry_ref fresh, bool store);
-  [[nodiscard]] static bool is_clean(const flight& f, const slot* at);
+  [[nodiscard]] bool is_clean(const flight& f, const slot* at) const;
+  [[nodiscard]] bool is_blocked(const namespace_state& ns, key_kind kind, instant now) const noexcept;
+  [[nodiscard]] bool keep(const flight& f, const entry_ref& fresh, bool store);
+  static void dirty(slot& at);
   void drop(slot& at, key_view key);
 
   local_cache& local_;
+  const gate& stream_;
+  const write_scope& everywhere_;
+  const duration hold_;
   fence_table fences_;
   std::unique_ptr<shard[]> shards_ = std::make_unique<shard[]>(shard_count);
 };

@@ -14,8 +14,10 @@ struct invalidation {
   byte_buffer key_bytes;                                  // document keys, one behind the other
   std::vector<std::pair<std::size_t, std::size_t>> keys;  // begin, end
   bool documents = false;                                 // every document of the namespace: its documents' token falls
-  bool lists = true;                                      // the lists' token falls
-  bool everything = false;                                // new epoch
+  bool lists = true;        // the lists' token falls; false: N(ns) rises to `fence`, which judges them (R3)
+  bool seen = false;        // from the change stream: a value with L >= `fence` stays, and what has no record gets none
+  bool announced = false;   // mode strict: takes one shared_store::announce() of the same back
+  bool everything = false;  // new epoch
   cluster_time fence = 0;
   duration hold{};  // no lease is granted for so long (a write of unknown outcome, coherence W5)
 };

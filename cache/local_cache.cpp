@@ -57,6 +57,12 @@ class alignas(128) local_cache::shard {
     return entry_ref::share(*held);
   }
 
+  entry_ref peek(byte_view key, std::uint64_t hash) noexcept {
+    const std::lock_guard hold(lock_);
+    const entry* held = in().index.find(key, hash);
+    return held == nullptr ? entry_ref{} : entry_ref::share(*held);
+  }
+
   bool insert(entry_ref fresh) noexcept {
     entry_ref outdated;
     {
@@ -199,6 +205,11 @@ local_cache::~local_cache() {
 local_cache::shard* local_cache::shard_of(std::uint64_t hash) const noexcept {
   if (shard_count_ == 0) return nullptr;
   return &shards_[hash >> 1U >> (63 - shard_bits_)];  // in two steps: a shift by 64 is undefined
+}
+
+entry_ref local_cache::peek(byte_view key, std::uint64_t hash) noexcept {
+  shard* const home = shard_of(hash);
+  return home == nullptr ? entry_ref{} : home->peek(key, hash);
 }
 
 entry_ref local_cache::find(byte_view key, std::uint64_t hash, instant now) noexcept {

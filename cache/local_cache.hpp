@@ -39,6 +39,8 @@ class local_cache {
 
   // The live entry of that key, or none. `hash` is hash_key(key).
   [[nodiscard]] entry_ref find(byte_view key, std::uint64_t hash, instant now) noexcept;
+  // The same without counting as use, and whatever its time.
+  [[nodiscard]] entry_ref peek(byte_view key, std::uint64_t hash) noexcept;
   // Puts the entry in, replacing one of the same key. False if it is too large to be held; one of the same key is
   // dropped all the same, for it is outdated. May evict others. Under pressure an entry asked for less often than those
   // held may leave at once.

@@ -3,15 +3,6 @@
 #include <mutex>
 
 namespace mongocached::cache {
-namespace {
-
-template <class T>
-void raise(std::atomic<T>& value, T to) noexcept {
-  for (T now = value.load(); now < to && !value.compare_exchange_weak(now, to);) {
-  }
-}
-
-}  // namespace
 
 const char* name_of(cacheability c) noexcept {
   switch (c) {
@@ -38,12 +29,12 @@ namespace_state::namespace_state(std::string name, std::uint64_t first_generatio
   lists_.generation = first_generation;
 }
 
-void namespace_state::raise_fence(key_kind kind, cluster_time to) noexcept {
-  raise(of(kind).fence, to);
-}
-
-void namespace_state::hold(key_kind kind, instant until) noexcept {
-  raise(of(kind).held_until, until.count());
+void namespace_state::forget_times() noexcept {
+  for (auto* one : {&documents_, &lists_}) {
+    one->fence.store(0);
+    one->writes.forget();
+  }
+  registry_.forget_times();
 }
 
 cacheability namespace_state::may_cache(instant now) const noexcept {

@@ -1,11 +1,11 @@
 // What is known of one namespace: may it be cached (coherence K1), which generation its entries must carry, which
-// writes are under way. One object a namespace for the life of the process, shared by all threads; all members are
-// atomic or constant.
+// writes are under way, which lists memory holds. One object a namespace for the life of the process, shared by all
+// threads.
 //
-// Generations (coherence W4 "no stream"): an entry of a namespace is valid only while its generation equals the
-// namespace's. They are drawn from one counter, so that no value is ever used twice. A namespace-wide write raises
-// `pending` before it changes the generation and lowers it after it changed it again; a fill reads the generation first
-// and `pending` second.
+// Generations (G(ns), and coherence W4 "no stream"): an entry of a namespace is valid only while its generation equals
+// the namespace's. They are drawn from one counter, so that no value is ever used twice. A namespace-wide write begins
+// in its scope before it changes the generation and ends there after it changed it again; a fill reads the generation
+// first and the scope second.
 #pragma once
 
 #include <atomic>
@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "cache/key.hpp"
+#include "cache/list_registry.hpp"
+#include "cache/write_scope.hpp"
 
 namespace mongocached::cache {
 
@@ -38,18 +40,21 @@ class namespace_state {
   [[nodiscard]] std::string_view collection() const noexcept { return std::string_view(name_).substr(dot_ + 1); }
 
   [[nodiscard]] std::uint64_t generation(key_kind kind) const noexcept { return of(kind).generation.load(); }
-  [[nodiscard]] bool pending(key_kind kind) const noexcept { return of(kind).pending.load() != 0; }
-  [[nodiscard]] cluster_time fence(key_kind kind) const noexcept { return of(kind).fence.load(); }
-  [[nodiscard]] bool held(key_kind kind, instant now) const noexcept {
-    return now.count() < of(kind).held_until.load();
-  }
-
   void set_generation(key_kind kind, std::uint64_t value) noexcept { of(kind).generation.store(value); }
-  void begin_write(key_kind kind) noexcept { of(kind).pending.fetch_add(1); }
-  void end_write(key_kind kind) noexcept { of(kind).pending.fetch_sub(1); }
-  void raise_fence(key_kind kind, cluster_time to) noexcept;
-  // Fills are refused until then (a write of unknown outcome, coherence W5).
-  void hold(key_kind kind, instant until) noexcept;
+  // G(ns): newest DDL, or write of unknown keys where no stream tells them.
+  [[nodiscard]] cluster_time fence(key_kind kind) const noexcept { return of(kind).fence.load(); }
+  void raise_fence(key_kind kind, cluster_time to) noexcept { raise(of(kind).fence, to); }
+  void forget_times() noexcept;
+
+  // Writes that may change any entry of that kind.
+  [[nodiscard]] write_scope& writes(key_kind kind) noexcept { return of(kind).writes; }
+  [[nodiscard]] const write_scope& writes(key_kind kind) const noexcept { return of(kind).writes; }
+  // Writes under way whose effect on the lists was judged: none is stored meanwhile.
+  void begin_judged_write() noexcept { judged_writes_.fetch_add(1); }
+  void end_judged_write() noexcept { judged_writes_.fetch_sub(1); }
+  [[nodiscard]] bool judged_write_pending() const noexcept { return judged_writes_.load() != 0; }
+  [[nodiscard]] list_registry& lists() noexcept { return registry_; }
+  [[nodiscard]] const list_registry& lists() const noexcept { return registry_; }
 
   // K1, as read at `checked`; unknown once `lifetime` has passed.
   [[nodiscard]] cacheability may_cache(instant now) const noexcept;
@@ -72,9 +77,8 @@ class namespace_state {
  private:
   struct side {
     std::atomic<std::uint64_t> generation{0};
-    std::atomic<std::uint32_t> pending{0};
     std::atomic<cluster_time> fence{0};
-    std::atomic<instant::rep> held_until{0};
+    write_scope writes;
   };
   [[nodiscard]] side& of(key_kind kind) noexcept { return kind == key_kind::document ? documents_ : lists_; }
   [[nodiscard]] const side& of(key_kind kind) const noexcept {
@@ -85,6 +89,8 @@ class namespace_state {
   const std::size_t dot_;
   side documents_;
   side lists_;
+  std::atomic<std::uint32_t> judged_writes_{0};
+  list_registry registry_;
   std::atomic<cacheability> cacheability_{cacheability::unknown};
   std::atomic<instant::rep> good_until_{0};
   std::atomic<std::uint64_t> ddl_{0};

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cache/document_id.hpp"
+#include "cache/matcher/affected_list.hpp"
 #include "protocol/command_view.hpp"
 
 namespace mongocached::cache {
@@ -33,6 +34,13 @@ enum class extent : std::uint8_t {
   everything,
 };
 
+// What one statement does, as far as the command tells: enough to judge the lists (coherence W3, M).
+struct planned_change {
+  list_write::kind what = list_write::kind::unknown;
+  byte_buffer document;            // inserted, replaced: as sent; updated, deleted: {_id: value}
+  std::vector<std::string> paths;  // updated
+};
+
 struct write_target {
   extent reach = extent::keys;
   bool ddl = false;  // the namespace itself may have changed: K1 must be read again
@@ -41,6 +49,8 @@ struct write_target {
   // extent::keys: keys of documents, one behind the other in key_bytes; possibly with repetitions.
   byte_buffer key_bytes;
   std::vector<std::pair<std::size_t, std::size_t>> keys;  // begin, end
+  // extent::keys: all that the command does to the collection; empty where it does not tell.
+  std::vector<planned_change> changes;
 };
 
 struct write_plan {

@@ -45,7 +45,7 @@ split_namespace split(std::string_view name) noexcept {
 void write_targets::add_everything(bool ddl) {
   for (const auto& target : plan_.targets) ddl = ddl || target.ddl;
   plan_.targets.clear();
-  plan_.targets.push_back({extent::everything, ddl, {}, {}, {}, {}});
+  plan_.targets.push_back({extent::everything, ddl, {}, {}, {}, {}, {}});
   plan_.kind = command_kind::authorization;
   everything_ = true;
 }
@@ -101,7 +101,7 @@ write_target* write_targets::find_or_add(std::string_view db, std::string_view c
     add_everything(false);
     return nullptr;
   }
-  targets.push_back({extent::keys, false, std::string(db), std::string(collection), {}, {}});
+  targets.push_back({extent::keys, false, std::string(db), std::string(collection), {}, {}, {}});
   return &targets.back();
 }
 

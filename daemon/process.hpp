@@ -24,6 +24,13 @@ namespace mongocached::daemon {
 // The read concern that the cluster gives to a read without one (S2), as far as it was asked.
 enum class default_level : std::uint8_t { unknown, local, majority };
 
+// A server without change streams leaves mode `bounded` with what `ttl` promises; `strict` promises nothing then, and
+// its gate stays shut.
+[[nodiscard]] constexpr cache::promise promise_of(config::cache_mode mode, bool stream_refused) noexcept {
+  if (mode == config::cache_mode::strict) return cache::promise::strict;
+  return mode == config::cache_mode::ttl || stream_refused ? cache::promise::ttl : cache::promise::bounded;
+}
+
 struct process {
   process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
       : settings(std::move(initial)),
@@ -45,6 +52,10 @@ struct process {
   // TLS towards the upstream; null: plain.
   std::shared_ptr<boost::asio::ssl::context> upstream_tls;
   bool check_upstream_host = true;
+
+  std::atomic<bool> stream_refused{true};
+  // C3: what is in Redis, in its present epoch, has been kept up to date without a gap.
+  std::atomic<bool> redis_covered{false};
 
   std::atomic<default_level> default_read_level{default_level::unknown};
   std::atomic<cache::instant::rep> default_read_level_until{0};

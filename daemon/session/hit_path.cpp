@@ -54,11 +54,16 @@ cache::read_rules rules_for(session& s, cache::cacheability known) noexcept {
   return {.lists = plain, .string_ids = plain, .sharded = s.thread().upstream->kind == upstream_kind::sharded};
 }
 
-bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
-             const signed_time& clock) noexcept {
-  const auto& meta = e.meta();
-  return (level == cache::entry_level::local || meta.level == cache::entry_level::majority) && after <= meta.lower &&
-         can_show(meta, clock);
+cache::reader reader_for(session& s, const config::cache_settings& settings, const protocol::command_view& command,
+                         cache::entry_level level) noexcept {
+  return {.level = level,
+          .after = command.after_cluster_time,
+          .mode = promise_of(settings.mode, s.shared().stream_refused.load(std::memory_order_relaxed)),
+          .max_lag = settings.max_lag};
+}
+
+bool answers(session& s, const cache::entry& e, const cache::reader& who, cache::instant now) noexcept {
+  return s.shared().coherence.may_answer(e.meta(), who, now) && can_show(e.meta(), s.clock());
 }
 
 cache::bypass_reason append_documents_reply(protocol::byte_buffer& out, session& s,
@@ -118,16 +123,18 @@ bool try_hit(session& s, const protocol::command_view& command) {
   auto& coherence = s.shared().coherence;
   if (coherence.blocked(begun) || !s.identity().proven(ns, begun)) return false;
   const auto level = effective_level(s, command, begun);
+  if (!level) return false;
+  const auto who = reader_for(s, *known->settings, command, *level);
+  // Mode strict asks Redis at each hit.
+  if (who.mode == cache::promise::strict || !coherence.is_open(who, begun)) return false;
   const auto kind = ns.may_cache(begun);
-  if (!level || (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only)) return false;
-  const auto& clock = s.clock();
+  if (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only) return false;
 
   auto& plan = thread.plan;
   cache::plan_read(command, rules_for(s, kind), plan);
   if (plan.shape == cache::read_shape::forward) return false;
   const auto usable = [&](const cache::entry_ref& e) {
-    return e && e->meta().kind != cache::entry_kind::too_large &&
-           answers(*e, *level, command.after_cluster_time, clock);
+    return e && e->meta().kind != cache::entry_kind::too_large && answers(s, *e, who, begun);
   };
   if (plan.shape == cache::read_shape::list) {
     const auto list = coherence.find(ns, cache::key_kind::list, plan.list_key(), begun);

@@ -16,9 +16,11 @@ namespace mongocached::daemon {
 [[nodiscard]] std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
                                                                 cache::instant now);
 [[nodiscard]] cache::read_rules rules_for(session& s, cache::cacheability known) noexcept;
+// What this client is promised on a namespace with these settings.
+[[nodiscard]] cache::reader reader_for(session& s, const config::cache_settings& settings,
+                                       const protocol::command_view& command, cache::entry_level level) noexcept;
 // R2: may this entry answer this client?
-[[nodiscard]] bool answers(const cache::entry& e, cache::entry_level level, cache::cluster_time after,
-                           const signed_time& clock) noexcept;
+[[nodiscard]] bool answers(session& s, const cache::entry& e, const cache::reader& who, cache::instant now) noexcept;
 // Appends the whole reply for by_id and by_ids; `entries` in the plan's order. Anything but `none`: this answer is not
 // ours to give, and `out` is as it was - a projection crosses an array (S6), batchSize would cut it (S4), or it does
 // not fit one batch.

@@ -51,6 +51,9 @@ cache::bypass_reason read_flow::prepare() {
   ns_ = known->state;
   settings_ = known->settings;
   if (!settings_->enabled) return cache::bypass_reason::disabled;
+  // The level is not known yet, and does not matter to the gate.
+  who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
+  if (!s_.shared().coherence.is_open(who_, data_thread::now())) return cache::bypass_reason::gate_shut;
   cache::plan_read(command, rules_for(s_, cache::cacheability::plain), plan_);
   return plan_.shape == cache::read_shape::forward ? plan_.reason : cache::bypass_reason::none;
 }
@@ -69,6 +72,8 @@ cache::bypass_reason read_flow::plan_under_rules() {
   const auto level = effective_level(s_, r_.command, now);
   if (!level) return cache::bypass_reason::read_concern;
   level_ = *level;
+  who_ = reader_for(s_, *settings_, r_.command, level_);
+  if (!s_.shared().coherence.is_open(who_, now)) return cache::bypass_reason::gate_shut;
   if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
   proven_ = s_.identity().proven(*ns_, now);
   kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
@@ -115,7 +120,7 @@ task<void> read_flow::run() {
 }
 
 bool read_flow::usable(const cache::entry_ref& e) {
-  return e && answers(*e, level_, r_.command.after_cluster_time, s_.clock());
+  return e && answers(s_, *e, who_, data_thread::now());
 }
 
 std::vector<read_flow::wanted*> read_flow::missing() {
@@ -144,7 +149,8 @@ read_flow::lookup read_flow::look_in_memory() {
 task<bool> read_flow::join_or_lead() {
   const auto now = data_thread::now();
   auto& coherence = s_.shared().coherence;
-  lower_ = r_.command.after_cluster_time;
+  const auto applied = coherence.stream().applied_to();
+  lower_ = std::max(r_.command.after_cluster_time, applied);
   // One key may join another request's flight; a batch leads what it can and reads the rest for itself.
   const bool single = wanted_.size() == 1;
   const auto joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
@@ -152,9 +158,10 @@ task<bool> read_flow::join_or_lead() {
   for (auto* w : missing()) {
     const auto fence = coherence.fence(*ns_, kind_, w->key.hash);
     lower_ = std::max(lower_, fence);
-    auto begun = coherence.flights().begin(*ns_, kind_, w->key, level_, std::max(r_.command.after_cluster_time, fence),
-                                           single && proven_, now,
-                                           [joined](cache::entry_ref e) { joined->deliver(std::move(e)); });
+    const auto needed = std::max(r_.command.after_cluster_time, fence);
+    auto begun =
+        coherence.flights().begin(*ns_, kind_, w->key, level_, {needed, std::max(needed, applied)}, single && proven_,
+                                  now, [joined](cache::entry_ref e) { joined->deliver(std::move(e)); });
     w->flight = std::move(begun.led);
     w->blocked = begun.how == cache::flight_table::begun::blocked;
     waits = begun.how == cache::flight_table::begun::join;

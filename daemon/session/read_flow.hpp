@@ -46,6 +46,7 @@ class read_flow {
   [[nodiscard]] task<bool> lease_in_redis();
   [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i);
   [[nodiscard]] bool raise_lower();
+  [[nodiscard]] bool uses_redis() const noexcept;
 
   [[nodiscard]] task<void> fill();
   [[nodiscard]] bool take_documents(const upstream_reply& reply);
@@ -67,6 +68,7 @@ class read_flow {
   cache::read_plan plan_;
   cache::key_kind kind_ = cache::key_kind::document;
   cache::entry_level level_ = cache::entry_level::local;
+  cache::reader who_;
   bool proven_ = false;
   std::vector<wanted> wanted_;
   cache::cluster_time lower_ = 0;

@@ -102,7 +102,7 @@ TEST_F(FlightTable, stores_nothing_when_the_generation_changed_during_the_flight
 
 TEST_F(FlightTable, stores_nothing_while_the_namespace_is_being_written_R6) {
   const auto led = begin(a).led;
-  ns.begin_write(key_kind::document);
+  ns.writes(key_kind::document).begin();
   EXPECT_FALSE(flights.finish(*led, entry_of(*led, "old")));
 }
 
@@ -208,9 +208,9 @@ TEST_F(FlightTable, blocks_until_the_last_of_two_writes_is_unmarked_R1) {
 }
 
 TEST_F(FlightTable, a_namespace_that_is_written_blocks_R1) {
-  ns.begin_write(key_kind::document);
+  ns.writes(key_kind::document).begin();
   EXPECT_EQ(begin(a).how, begun::blocked);
-  ns.end_write(key_kind::document);
+  ns.writes(key_kind::document).end();
   EXPECT_EQ(begin(a).how, begun::lead);
 }
 

@@ -49,18 +49,18 @@ TEST_F(NamespaceState, ddl_that_came_while_the_answer_was_on_its_way_voids_it_K1
 }
 
 TEST_F(NamespaceState, documents_and_lists_are_written_apart) {
-  ns.begin_write(key_kind::list);
-  EXPECT_TRUE(ns.pending(key_kind::list));
-  EXPECT_FALSE(ns.pending(key_kind::document));
+  ns.writes(key_kind::list).begin();
+  EXPECT_TRUE(ns.writes(key_kind::list).pending());
+  EXPECT_FALSE(ns.writes(key_kind::document).pending());
 }
 
 TEST_F(NamespaceState, is_pending_until_the_last_write_ended) {
-  ns.begin_write(key_kind::list);
-  ns.begin_write(key_kind::list);
-  ns.end_write(key_kind::list);
-  EXPECT_TRUE(ns.pending(key_kind::list));
-  ns.end_write(key_kind::list);
-  EXPECT_FALSE(ns.pending(key_kind::list));
+  ns.writes(key_kind::list).begin();
+  ns.writes(key_kind::list).begin();
+  ns.writes(key_kind::list).end();
+  EXPECT_TRUE(ns.writes(key_kind::list).pending());
+  ns.writes(key_kind::list).end();
+  EXPECT_FALSE(ns.writes(key_kind::list).pending());
 }
 
 TEST_F(NamespaceState, a_fence_never_falls) {
@@ -68,14 +68,6 @@ TEST_F(NamespaceState, a_fence_never_falls) {
   ns.raise_fence(key_kind::document, 3);
   EXPECT_EQ(ns.fence(key_kind::document), 5U);
   EXPECT_EQ(ns.fence(key_kind::list), 0U);
-}
-
-TEST_F(NamespaceState, a_hold_ends_and_is_not_shortened_W5) {
-  ns.hold(key_kind::list, later);
-  ns.hold(key_kind::list, now);
-  EXPECT_TRUE(ns.held(key_kind::list, later - duration(1)));
-  EXPECT_FALSE(ns.held(key_kind::list, later));
-  EXPECT_FALSE(ns.held(key_kind::document, now));
 }
 
 TEST_F(NamespaceState, sums_the_counts_of_all_threads) {

@@ -1,0 +1,120 @@
+// What the change stream and the primary's samples do to the cache (coherence C1-C3, S1, G1).
+#include "cache/coherence.hpp"
+
+namespace mongocached::cache {
+namespace {
+
+std::string name_of_namespace(std::string_view db, std::string_view collection) {
+  return std::string(db).append(1, '.').append(collection);
+}
+
+// The same namespace's invalidation of this batch, or a new one: one call to Redis a namespace.
+invalidation& invalidation_of(std::vector<invalidation>& all, std::string ns) {
+  constexpr std::size_t most_keys = 500;
+  for (auto at = all.rbegin(); at != all.rend(); ++at) {
+    if (at->ns == ns && at->keys.size() < most_keys) return *at;
+  }
+  auto& fresh = all.emplace_back();
+  fresh.ns = std::move(ns);
+  fresh.lists = false;
+  fresh.seen = true;
+  return fresh;
+}
+
+bool names_a_document(const change_event& event) noexcept {
+  return event.what == change_kind::inserted || event.what == change_kind::replaced ||
+         event.what == change_kind::updated || event.what == change_kind::deleted;
+}
+
+}  // namespace
+
+void coherence::follow(bool on) {
+  if (follows_.exchange(on) != on) void_history();
+}
+
+void coherence::apply_document(const change_event& event, invalidation& redis) {
+  redis.fence = std::max(redis.fence, event.time);
+  const auto begin = redis.key_bytes.size();
+  append_key_prefix(redis.key_bytes, key_kind::document, event.db, event.collection);
+  const bool known = event.id && append_canonical_id(redis.key_bytes, *event.id);
+  if (known) {
+    redis.keys.emplace_back(begin, redis.key_bytes.size());
+    const auto key = byte_view(redis.key_bytes).subspan(begin);
+    flights_.changed({key, hash_key(key)}, event.time);
+  } else {
+    redis.key_bytes.resize(begin);  // its equality is not modelled: no document is cached under it
+  }
+  auto* ns = namespaces_.find(name_of_namespace(event.db, event.collection));
+  if (ns == nullptr) return;
+  ns->lists().judge(local_, list_write_of(event), event.time);
+  if (ns->last_known() == cacheability::missing) ns->void_cacheability();
+}
+
+void coherence::apply_ddl(std::string_view db, std::string_view collection, cluster_time at,
+                          std::vector<invalidation>& redis) {
+  write_target target;
+  target.reach = db.empty() ? extent::everything : collection.empty() ? extent::database : extent::collection;
+  target.ddl = true;
+  target.db = db;
+  target.collection = collection;
+  if (is_kept(guard::ddl)) invalidate(target, at);
+  auto& told = redis.emplace_back();
+  told.everything = target.reach != extent::collection;
+  told.ns = name_of_namespace(db, collection);
+  told.documents = true;
+  told.seen = true;
+  told.fence = at;
+}
+
+void coherence::apply(const change_event& event, protocol::bson_view raw, std::vector<invalidation>& redis) {
+  events_.add(event, raw);
+  const bool foreign =
+      !event.db.empty() && !event.collection.empty() && !is_valid_namespace(event.db, event.collection);
+  if (foreign) return;  // no key is ever made of it
+  if (names_a_document(event)) {
+    return apply_document(event, invalidation_of(redis, name_of_namespace(event.db, event.collection)));
+  }
+  apply_ddl(event.db, event.collection, event.time, redis);
+  if (event.what == change_kind::rename) apply_ddl(event.to_db, event.to_collection, event.time, redis);
+}
+
+void coherence::applied(cluster_time position) {
+  if (position == 0) return;
+  if (!log_begun_.exchange(true)) events_.begin(position);
+  saw_operation_time(position);
+  stream_.applied(position);
+}
+
+bool coherence::sampled(const primary_sample& sample) {
+  if (sample.operation_time == 0) return true;
+  // What the stream had told before this sample was asked for, the primary must know.
+  const bool behind = sample.operation_time < applied_before_sample_.load() && is_kept(guard::history);
+  if (behind) {
+    void_history();
+    return false;
+  }
+  if (settled_.sampled(sample)) {
+    void_everything();
+    static_cast<void>(settled_.sampled(sample));
+  }
+  saw_operation_time(sample.operation_time);
+  stream_.sampled(sample.sent, sample.operation_time);
+  applied_before_sample_.store(stream_.applied_to());
+  return true;
+}
+
+void coherence::void_history() {
+  if (!is_kept(guard::history)) return;
+  stream_.reset();
+  settled_.reset();
+  events_.clear();
+  log_begun_.store(false);
+  applied_before_sample_.store(0);
+  newest_.store(0);
+  void_everything();
+  everywhere_.forget();
+  flights_.forget_times();
+  for (auto* ns : namespaces_.all()) ns->forget_times();
+}
+
+}  // namespace mongocached::cache

@@ -1,0 +1,72 @@
+#include "cache/event_log.hpp"
+
+#include "cache/key.hpp"
+
+namespace mongocached::cache {
+
+list_write list_write_of(const change_event& event) noexcept {
+  using kind = list_write::kind;
+  list_write out;
+  out.id = event.id;
+  switch (event.what) {
+    case change_kind::inserted:
+    case change_kind::replaced:
+      if (!event.document) return out;
+      out.what = event.what == change_kind::inserted ? kind::inserted : kind::replaced;
+      out.document = *event.document;
+      return out;
+    case change_kind::updated:
+      out.what = kind::updated;
+      out.paths = event.paths;
+      return out;
+    case change_kind::deleted:
+      out.what = kind::deleted;
+      return out;
+    default:
+      return out;
+  }
+}
+
+void event_log::add(const change_event& event, protocol::bson_view raw) {
+  const bool one_namespace = !event.collection.empty() && event.what != change_kind::rename;
+  record fresh{event.time, {}, {raw.bytes().begin(), raw.bytes().end()}};
+  if (one_namespace) fresh.ns.append(event.db).append(1, '.').append(event.collection);
+  const std::scoped_lock lock(mutex_);
+  bytes_ += fresh.raw.size();
+  records_.push_back(std::move(fresh));
+  while (bytes_ > max_bytes_) {
+    whole_from_ = std::max(whole_from_, records_.front().time);
+    bytes_ -= records_.front().raw.size();
+    records_.pop_front();
+  }
+}
+
+void event_log::begin(cluster_time from) {
+  const std::scoped_lock lock(mutex_);
+  whole_ = true;
+  whole_from_ = from;
+}
+
+void event_log::clear() {
+  const std::scoped_lock lock(mutex_);
+  records_.clear();
+  bytes_ = 0;
+  whole_ = false;
+}
+
+bool event_log::leaves_alone(const entry& list) const {
+  const auto since = list.meta().lower;
+  const auto ns = namespace_of(list.key());
+  const std::scoped_lock lock(mutex_);
+  if (!whole_ || since < whole_from_) return false;
+  std::size_t judged = 0;
+  for (auto at = records_.rbegin(); at != records_.rend() && at->time > since; ++at) {
+    if (++judged > max_judged) return false;
+    if (!at->ns.empty() && at->ns != ns) continue;
+    const auto raw = protocol::bson_view::parse(at->raw);
+    if (at->ns.empty() || !raw || may_change(list, list_write_of(read_change_event(*raw)))) return false;
+  }
+  return true;
+}
+
+}  // namespace mongocached::cache

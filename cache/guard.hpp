@@ -1,0 +1,45 @@
+// The checks that close the races of coherence, by name, so that tests/simulation can take one out and show that the
+// race is then lost. In the program every guard is a constant `true` and costs nothing; the simulation compiles
+// cache_core once more with MONGOCACHED_SIMULATION.
+#pragma once
+
+#include <cstdint>
+
+namespace mongocached::cache {
+
+enum class guard : std::uint8_t {
+  none,
+  flight_dirty,      // R6: a flight that a write overtook is not stored
+  flight_lower,      // R6: a list is not stored if its namespace was written since its L
+  fence,             // R4: L reaches the key's fence
+  stored_fence,      // R3: an entry of Redis reaches the key's fence here
+  lower_is_sent,     // U is not taken for a version: only L says what an entry contains
+  late_event,        // C1: an event that an entry contains leaves it alone
+  gate,              // G1
+  gate_sent,         // G1: a sample counts from before it was sent
+  whole_batch,       // C2: H moves behind the batch
+  transaction_time,  // C2: T-1 until the batch is known to hold all of T
+  barrier,           // W4: writes of unknown keys
+  list_barrier,      // W3: lists, where the command does not tell
+  hold,              // W5: unknown outcome
+  causal,            // R2: afterClusterTime <= max(L, H)
+  join_lower,        // R5: no flight is joined that reads less than asked for
+  settled,           // S1: majority reads, and Redis, get settled entries only
+  election,          // S1: nothing unsettled survives an election
+  history,           // C3: history lost, or a restored upstream, voids everything
+  epoch,             // an entry of another epoch is none
+  ddl,               // G(ns)
+  matcher,           // M: lists are judged
+  unacknowledged,    // W7
+  count_
+};
+
+#ifdef MONGOCACHED_SIMULATION
+[[nodiscard]] bool is_kept(guard g) noexcept;
+#else
+[[nodiscard]] constexpr bool is_kept(guard /*g*/) noexcept {
+  return true;
+}
+#endif
+
+}  // namespace mongocached::cache

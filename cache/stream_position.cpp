@@ -1,0 +1,51 @@
+#include "cache/stream_position.hpp"
+
+#include <algorithm>
+
+namespace mongocached::cache {
+
+void stream_position::opened(cluster_time from, bool mongos) noexcept {
+  from_ = from;
+  boundary_ = std::max(boundary_, from);
+  newest_token_ = 0;
+  newest_event_ = 0;
+  previous_reply_ = 0;
+  mongos_ = mongos;
+  first_ = true;
+  tokens_ = trust::unproven;
+}
+
+void stream_position::judge_token(const batch& b) noexcept {
+  if (!b.tokens_agree || (b.token != 0 && (b.token < from_ || b.token < newest_token_ || b.token < b.last_event))) {
+    tokens_ = trust::refuted;
+  }
+  if (tokens_ == trust::unproven && b.token != 0 && b.token <= b.operation_time) tokens_ = trust::proven;
+  newest_token_ = std::max(newest_token_, b.token);
+}
+
+cluster_time stream_position::applied(const batch& b) noexcept {
+  judge_token(b);
+  const bool empty = b.last_event == 0;
+  // A token beyond the reply's time may be one that the server made up for the opening, not one that it has read up to.
+  const bool counts = tokens_ == trust::proven && b.token != 0 && b.token <= b.operation_time;
+  // Resumed: the first position may be the one that was asked for, with more of its time to come.
+  if (first_ && empty && from_ == 0) boundary_ = std::max(boundary_, b.token);
+  boundary_ = std::max(boundary_, b.last_event);
+
+  cluster_time reached = from_ == 0 ? 0 : from_ - 1;
+  if (!empty) reached = std::max(reached, b.last_event - 1);
+  if (counts) reached = std::max(reached, b.token > boundary_ ? b.token : b.token - 1);
+  if (empty && !mongos_) {
+    for (const cluster_time whole : {newest_event_, counts ? b.token : 0}) {
+      if (whole <= previous_reply_) reached = std::max(reached, whole);
+    }
+  }
+
+  newest_event_ = std::max(newest_event_, b.last_event);
+  previous_reply_ = b.operation_time;
+  first_ = false;
+  value_ = std::max(value_, reached);
+  return value_;
+}
+
+}  // namespace mongocached::cache
