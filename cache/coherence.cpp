@@ -109,7 +109,7 @@ void coherence::mark(const write_target& target) {
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;  // beyond the limit: nothing of it is ever cached
-  if (target.reach == extent::keys && !target.changes.empty()) {
+  if (target.is_judged()) {
     ns->begin_judged_write();
     judge_lists(*ns, target);
   } else {
@@ -167,7 +167,7 @@ void coherence::invalidate(const write_target& target, cluster_time at) {
 
 void coherence::invalidate_lists(namespace_state& ns, const write_target& target, cluster_time at) {
   ns.lists().raise_newest(at);
-  if (target.reach == extent::keys && !target.changes.empty()) return;  // they were judged, and none came since
+  if (target.is_judged()) return;  // they were judged, and none came since
   if (relies_on_stream(target)) {
     if (is_kept(guard::list_barrier)) ns.writes(key_kind::list).raise_barrier(at);
     return;
@@ -185,7 +185,7 @@ void coherence::unmark(const write_target& target, instant held_until) {
   if (ns == nullptr) return;
   auto& lists = ns->writes(key_kind::list);
   lists.hold(held_until);
-  if (target.reach == extent::keys && !target.changes.empty()) {
+  if (target.is_judged()) {
     ns->end_judged_write();
   } else {
     lists.end();

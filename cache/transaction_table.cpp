@@ -59,6 +59,7 @@ void transaction_table::collect(byte_view lsid, std::int64_t number, bool starts
   }
   auto& at = *found->second;
   for (auto& target : targets) {
+    target.forget_changes();  // a transaction may be long, and the stream tells soon
     if (at.keys + target.keys.size() > max_planned_keys && target.reach == extent::keys) widen(target);
     at.keys += target.keys.size();
     const auto same = std::ranges::find_if(at.targets, [&](const auto& known) { return same_place(known, target); });

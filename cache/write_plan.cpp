@@ -53,14 +53,16 @@ bool each_document(const command_view& command, std::string_view name, Take take
 struct statement {
   std::optional<bson_view> filter;  // empty: none, or one whose extent is not known
   bool upsert = false;
+  write_effect effect;
 };
 
 // With a collation strings compare otherwise than by their bytes: no keys. An argument that stands there twice is not
-// trusted.
-statement read_statement(bson_view arguments, std::string_view filter_name) noexcept {
+// trusted. `modification` names the update document; empty: the statement deletes.
+statement read_statement(bson_view arguments, std::string_view filter_name, std::string_view modification) {
   statement out;
   bool plain = true;
   bool seen = false;
+  std::optional<bson_element> update;
   bson_element element;
   bson_cursor cursor(arguments);
   while (cursor.next(element)) {
@@ -72,32 +74,42 @@ statement read_statement(bson_view arguments, std::string_view filter_name) noex
       out.upsert = out.upsert || element.truthy().value_or(true);
     } else if (element.name == "collation") {
       plain = false;
+    } else if (element.name == modification) {
+      plain = plain && !update;
+      update = element;
     }
   }
   if (!plain || cursor.failed()) out.filter.reset();
+  if (modification.empty()) {
+    out.effect = effect_of_delete();
+  } else if (update) {
+    out.effect = effect_of_update(*update, out.upsert);
+  }
   return out;
 }
 
-std::optional<bson_element> id_of(bson_view document) noexcept {
-  return document.find("_id");
-}
-
 void plan_insert(const command_view& command, write_targets& to) {
-  const auto take = [&](bson_view document) { to.add_id(command.db, command.collection, id_of(document)); };
+  const auto take = [&](bson_view document) { to.add_document(command.db, command.collection, document); };
   if (!each_document(command, "documents", take)) to.add_collection(command.db, command.collection);
 }
 
-void plan_statements(const command_view& command, std::string_view name, write_targets& to) {
+void plan_statements(const command_view& command, std::string_view name, std::string_view modification,
+                     write_targets& to) {
   const auto take = [&](bson_view arguments) {
-    const auto s = read_statement(arguments, "q");
-    to.add_filter(command.db, command.collection, s.filter, s.upsert);
+    const auto s = read_statement(arguments, "q", modification);
+    to.add_filter(command.db, command.collection, s.filter, s.upsert, s.effect);
   };
   if (!each_document(command, name, take)) to.add_collection(command.db, command.collection);
 }
 
 void plan_find_and_modify(const command_view& command, write_targets& to) {
-  const auto s = read_statement(command.message.body, "query");
-  to.add_filter(command.db, command.collection, s.filter, s.upsert);
+  const auto& body = command.message.body;
+  const auto remove = body.find("remove");
+  const bool updates = body.find("update").has_value();
+  auto s = read_statement(body, "query", updates ? "update" : "");
+  // Which of the two it does is the server's to say.
+  if (updates == (remove && remove->truthy().value_or(true))) s.effect = {};
+  to.add_filter(command.db, command.collection, s.filter, s.upsert, s.effect);
 }
 
 // One of {insert: i, document}, {update: i, filter, ...}, {delete: i, filter, ...}, i an index into nsInfo. False if it
@@ -112,12 +124,12 @@ bool plan_bulk_operation(bson_view operation, const std::vector<std::string_view
   if (first.name == "insert") {
     const auto document = operation.find("document");
     const auto view = document ? document->object() : std::nullopt;
-    to.add_id(db, collection, view ? id_of(*view) : std::nullopt);
+    to.add_document(db, collection, view.value_or(bson_view{}));
     return true;
   }
   if (first.name != "update" && first.name != "delete") return false;
-  const auto s = read_statement(operation, "filter");
-  to.add_filter(db, collection, s.filter, s.upsert);
+  const auto s = read_statement(operation, "filter", first.name == "update" ? "updateMods" : "");
+  to.add_filter(db, collection, s.filter, s.upsert, s.effect);
   return true;
 }
 
@@ -176,9 +188,9 @@ void plan_action(command_action action, const command_view& command, write_targe
     case command_action::insert:
       return plan_insert(command, to);
     case command_action::update:
-      return plan_statements(command, "updates", to);
+      return plan_statements(command, "updates", "u", to);
     case command_action::remove:
-      return plan_statements(command, "deletes", to);
+      return plan_statements(command, "deletes", "", to);
     case command_action::find_and_modify:
       return plan_find_and_modify(command, to);
     case command_action::bulk_write:

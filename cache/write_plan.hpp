@@ -44,13 +44,20 @@ struct planned_change {
 struct write_target {
   extent reach = extent::keys;
   bool ddl = false;  // the namespace itself may have changed: K1 must be read again
-  std::string db;
-  std::string collection;  // empty for database and everything; db too for everything
+  std::string db{};
+  std::string collection{};  // empty for database and everything; db too for everything
   // extent::keys: keys of documents, one behind the other in key_bytes; possibly with repetitions.
-  byte_buffer key_bytes;
-  std::vector<std::pair<std::size_t, std::size_t>> keys;  // begin, end
-  // extent::keys: all that the command does to the collection; empty where it does not tell.
-  std::vector<planned_change> changes;
+  byte_buffer key_bytes{};
+  std::vector<std::pair<std::size_t, std::size_t>> keys{};  // begin, end
+  // extent::keys: all that the command does to the collection; empty where it does not tell (`told` false).
+  std::vector<planned_change> changes{};
+  bool told = true;
+
+  [[nodiscard]] bool is_judged() const noexcept { return reach == extent::keys && told && !changes.empty(); }
+  void forget_changes() noexcept {
+    changes.clear();
+    told = false;
+  }
 };
 
 struct write_plan {

@@ -13,6 +13,7 @@ void widen(write_target& target) {
   target.reach = extent::collection;
   target.key_bytes.clear();
   target.keys.clear();
+  target.changes.clear();
 }
 
 bool is_system(std::string_view collection) noexcept {
@@ -45,7 +46,7 @@ split_namespace split(std::string_view name) noexcept {
 void write_targets::add_everything(bool ddl) {
   for (const auto& target : plan_.targets) ddl = ddl || target.ddl;
   plan_.targets.clear();
-  plan_.targets.push_back({extent::everything, ddl, {}, {}, {}, {}, {}});
+  plan_.targets.push_back({.reach = extent::everything, .ddl = ddl});
   plan_.kind = command_kind::authorization;
   everything_ = true;
 }
@@ -74,18 +75,21 @@ void write_targets::add_namespace(std::string_view name, bool ddl) {
   add_collection(db, collection, ddl);
 }
 
-void write_targets::add_id(std::string_view db, std::string_view collection, const std::optional<bson_element>& id) {
+void write_targets::add_document(std::string_view db, std::string_view collection, bson_view document) {
+  const auto id = document.find("_id");
   if (!id || is_system(collection) || !is_valid_namespace(db, collection)) return add_collection(db, collection);
   auto* target = find_or_add(db, collection);
-  if (target != nullptr && target->reach == extent::keys && !add_key(*target, *id)) widen(*target);
+  if (target != nullptr && target->reach == extent::keys && !add_key(*target, *id, effect_of_insert(document))) {
+    widen(*target);
+  }
 }
 
 void write_targets::add_filter(std::string_view db, std::string_view collection, const std::optional<bson_view>& filter,
-                               bool upsert) {
+                               bool upsert, const write_effect& effect) {
   if (!filter || is_system(collection) || !is_valid_namespace(db, collection)) return add_collection(db, collection);
   auto* target = find_or_add(db, collection);
   if (target == nullptr || target->reach != extent::keys) return;
-  if (!add_filter_keys(*target, *filter, upsert)) widen(*target);
+  if (!add_filter_keys(*target, *filter, upsert, effect)) widen(*target);
 }
 
 // None once everything is reached.
@@ -101,21 +105,23 @@ write_target* write_targets::find_or_add(std::string_view db, std::string_view c
     add_everything(false);
     return nullptr;
   }
-  targets.push_back({extent::keys, false, std::string(db), std::string(collection), {}, {}, {}});
+  targets.push_back({.db = std::string(db), .collection = std::string(collection)});
   return &targets.back();
 }
 
-bool write_targets::add_key(write_target& target, const bson_element& id) {
+bool write_targets::add_key(write_target& target, const bson_element& id, const write_effect& effect) {
   if (++key_count_ > max_planned_keys) return false;
   const auto begin = target.key_bytes.size();
   append_key_prefix(target.key_bytes, key_kind::document, target.db, target.collection);
   if (!append_canonical_id(target.key_bytes, id)) return false;
   target.keys.emplace_back(begin, target.key_bytes.size());
+  if (effect.what == list_write::kind::unknown) target.forget_changes();
+  if (target.told) target.changes.push_back(change_of(effect, id));
   return true;
 }
 
 // The fields of a filter are all to hold, so that one on `_id` bounds it, whatever the others say.
-bool write_targets::add_filter_keys(write_target& target, bson_view filter, bool upsert) {
+bool write_targets::add_filter_keys(write_target& target, bson_view filter, bool upsert, const write_effect& effect) {
   std::optional<bson_element> id;
   bson_element field;
   bson_cursor cursor(filter);
@@ -125,20 +131,21 @@ bool write_targets::add_filter_keys(write_target& target, bson_view filter, bool
     id = field;
   }
   if (cursor.failed() || !id) return false;
-  return add_condition_keys(target, *id, upsert);
+  return add_condition_keys(target, *id, upsert, effect);
 }
 
 // A value, {$eq: value} or {$in: [values]}; an upsert takes no _id from $in, but makes one up.
-bool write_targets::add_condition_keys(write_target& target, const bson_element& id, bool upsert) {
+bool write_targets::add_condition_keys(write_target& target, const bson_element& id, bool upsert,
+                                       const write_effect& effect) {
   const auto condition = only_field(id);
-  if (condition && condition->name == "$eq") return add_key(target, *condition);
-  if (!condition || condition->name != "$in") return add_key(target, id);
+  if (condition && condition->name == "$eq") return add_key(target, *condition, effect);
+  if (!condition || condition->name != "$in") return add_key(target, id, effect);
   const auto values = condition->array();
   if (!values || upsert) return false;
   bson_element value;
   bson_cursor cursor(*values);
   while (cursor.next(value)) {
-    if (!add_key(target, value)) return false;
+    if (!add_key(target, value, effect)) return false;
   }
   return !cursor.failed();
 }

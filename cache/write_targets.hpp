@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "cache/write_plan.hpp"
+#include "cache/write_effect.hpp"
 
 namespace mongocached::cache {
 
@@ -23,17 +23,19 @@ class write_targets {
   void add_collection(std::string_view db, std::string_view collection, bool ddl = false);
   // "db.collection".
   void add_namespace(std::string_view name, bool ddl);
-  // One document; empty: an _id that is not known.
-  void add_id(std::string_view db, std::string_view collection, const std::optional<protocol::bson_element>& id);
+  // One document, as it is inserted.
+  void add_document(std::string_view db, std::string_view collection, protocol::bson_view document);
   // The documents that a filter can match; empty: not known. `upsert`: or insert.
   void add_filter(std::string_view db, std::string_view collection, const std::optional<protocol::bson_view>& filter,
-                  bool upsert);
+                  bool upsert, const write_effect& effect);
 
  private:
   [[nodiscard]] write_target* find_or_add(std::string_view db, std::string_view collection);
-  [[nodiscard]] bool add_key(write_target& target, const protocol::bson_element& id);
-  [[nodiscard]] bool add_filter_keys(write_target& target, protocol::bson_view filter, bool upsert);
-  [[nodiscard]] bool add_condition_keys(write_target& target, const protocol::bson_element& id, bool upsert);
+  [[nodiscard]] bool add_key(write_target& target, const protocol::bson_element& id, const write_effect& effect);
+  [[nodiscard]] bool add_filter_keys(write_target& target, protocol::bson_view filter, bool upsert,
+                                     const write_effect& effect);
+  [[nodiscard]] bool add_condition_keys(write_target& target, const protocol::bson_element& id, bool upsert,
+                                        const write_effect& effect);
 
   write_plan& plan_;
   std::size_t last_ = 0;  // index of the target found last
