@@ -6,7 +6,7 @@ stage := scripts/stage
 ctest := ctest -j2 --output-on-failure --no-tests=error
 python := .deps/client/bin/python -B
 
-.PHONY: build deps test demo bench lint format sanitize asan-ubsan tsan fuzz clean help
+.PHONY: build deps test soak demo bench lint format sanitize asan-ubsan tsan fuzz clean help
 .PRECIOUS: build/%/build.ninja
 .NOTPARALLEL:
 
@@ -27,6 +27,9 @@ test: ## set-up, release build, unit tests, integration tests with real clients 
 	@$(stage) 'test: unit' $(ctest) --test-dir build/release; unit=$$?; \
 	  $(stage) 'test: integration' $(python) -m pytest tests/integration; integration=$$?; \
 	  printf '\nSeconds a stage:\n'; cat $(STAGES_FILE); exit $$((unit || integration))
+
+soak: deps build ## everything at once for ten minutes, every answer judged (SOAK_ARGS='--seconds 60 --seed 7')
+	$(python) tests/soak/soak.py --seconds 600 $(SOAK_ARGS)
 
 demo: deps build/release/build.ninja ## the speed-up on real films and places (KEEP=1 leaves it running)
 	cmake --build build/release --target mongocached

@@ -50,6 +50,8 @@ const char* name_of(bypass_reason reason) noexcept {
       return "pending_write";
     case bypass_reason::gate_shut:
       return "gate_shut";
+    case bypass_reason::mode_strict:
+      return "mode_strict";
     case bypass_reason::causal:
       return "causal";
     case bypass_reason::read_preference:

@@ -30,6 +30,7 @@ enum class bypass_reason : std::uint8_t {
   sharded,             // S4: several shards may hold the same _id
   pending_write,       // R1: a write to it is in progress or its outcome is unknown
   gate_shut,           // G1: the change stream is not known to be within max_lag
+  mode_strict,         // a list, in a mode that answers look-ups by _id only
   causal,              // R4: afterClusterTime beyond what is known
   read_preference,     // tags or a mode that the primary's answer does not satisfy
   unproven,            // I2: no proof yet that this client may read the namespace (the read itself becomes the proof)

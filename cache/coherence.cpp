@@ -242,7 +242,7 @@ std::vector<invalidation> pending_write::for_redis() const {
     if (by_stream && target.reach != extent::keys) continue;
     auto& one = out.emplace_back();
     one.fence = fence_;
-    one.hold = held_until_ == instant{} ? duration{} : owner_.options_.hold;
+    one.hold = hold();
     if (reaches_beyond_a_collection(target)) {
       one.everything = true;
       continue;

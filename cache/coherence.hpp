@@ -36,6 +36,15 @@ struct reader {
   duration max_lag{};
 };
 
+// What another process says that it invalidated (coherence "Between proxies"): drops entries sooner, and no more.
+struct pushed_invalidation {
+  std::string_view ns;
+  std::span<const byte_view> keys;
+  bool documents = false;
+  bool lists = false;
+  cluster_time fence = 0;
+};
+
 class coherence {
  public:
   coherence(local_cache& local, const coherence_options& options)
@@ -82,6 +91,7 @@ class coherence {
   [[nodiscard]] bool follows() const noexcept { return follows_.load(std::memory_order_acquire); }
   // C1: one event. Adds to `redis` what Redis has to be told.
   void apply(const change_event& event, protocol::bson_view raw, std::vector<invalidation>& redis);
+  void pushed(const pushed_invalidation& what);
   // C2: every event up to `position` has been applied.
   void applied(cluster_time position);
   // G1, S1. False: the primary's time is behind what the stream told (a restored or rolled-back upstream): everything
@@ -149,6 +159,9 @@ class pending_write {
   void unmark();
 
   [[nodiscard]] const std::vector<write_target>& targets() const noexcept { return targets_; }
+  // After invalidate(): the fence that it set, and how long its keys are held.
+  [[nodiscard]] cluster_time fence() const noexcept { return fence_; }
+  [[nodiscard]] duration hold() const noexcept { return held_until_ == instant{} ? duration{} : owner_.options_.hold; }
   // What Redis has to be told after invalidate().
   [[nodiscard]] std::vector<invalidation> for_redis() const;
 

@@ -78,6 +78,17 @@ void coherence::apply(const change_event& event, protocol::bson_view raw, std::v
   if (event.what == change_kind::rename) apply_ddl(event.to_db, event.to_collection, event.time, redis);
 }
 
+void coherence::pushed(const pushed_invalidation& what) {
+  // Whoever may publish in Redis could name any time: one far ahead of the primary's would fence its keys for good.
+  constexpr cluster_time seconds_ahead = 60;
+  if (what.fence >> 32U > (newest_operation_time() >> 32U) + seconds_ahead) return;
+  for (const auto key : what.keys) flights_.changed({key, hash_key(key)}, what.fence);
+  auto* ns = namespaces_.find(what.ns);
+  if (ns == nullptr) return;
+  if (what.documents) renew(*ns, key_kind::document);
+  if (what.lists) renew(*ns, key_kind::list);
+}
+
 void coherence::applied(cluster_time position) {
   if (position == 0) return;
   if (!log_begun_.exchange(true)) events_.begin(position);
@@ -114,7 +125,10 @@ void coherence::void_history() {
   void_everything();
   everywhere_.forget();
   flights_.forget_times();
-  for (auto* ns : namespaces_.all()) ns->forget_times();
+  for (auto* ns : namespaces_.all()) {
+    ns->forget_times();
+    ns->void_cacheability();  // K1: DDL may be among what was missed
+  }
 }
 
 }  // namespace mongocached::cache

@@ -36,6 +36,7 @@ struct entry_meta {
   entry_level level = entry_level::local;
   // Order of the reply's fields behind `cursor`, as protocol::reply_view::tail.
   char tail[4] = {};
+  bool covered = false;              // filled while the process's change stream was unbroken and its gate open
   std::uint32_t document_count = 0;  // of a list
   std::uint64_t generation = 0;      // of the namespace (documents' or lists') when the read began
   cluster_time lower = 0;            // L of coherence.md

@@ -1,6 +1,7 @@
 // What Redis is told of a write (coherence W1, W2, W4).
 #pragma once
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "cache/entry.hpp"
 
 namespace mongocached::cache {
+
+// Names one announced write (mode `strict`), so that taking it back takes back no other; all zero: none.
+using announcement_id = std::array<std::uint8_t, 16>;
 
 struct invalidation {
   std::string ns;                                         // db.collection; empty with `everything`
@@ -18,6 +22,7 @@ struct invalidation {
   bool seen = false;        // from the change stream: a value with L >= `fence` stays, and what has no record gets none
   bool announced = false;   // mode strict: takes one shared_store::announce() of the same back
   bool everything = false;  // new epoch
+  announcement_id announcement{};  // new_announcement(), set before announce() and kept for the one with `announced`
   cluster_time fence = 0;
   duration hold{};  // no lease is granted for so long (a write of unknown outcome, coherence W5)
 };

@@ -17,14 +17,15 @@ constexpr std::size_t generation_at = 24;
 constexpr std::size_t kind_at = 40;
 constexpr std::size_t level_at = 41;
 constexpr std::size_t tail_at = 42;
-constexpr std::size_t zero_at = 46;
+constexpr std::size_t covered_at = 46;
+constexpr std::size_t zero_at = 47;
 constexpr std::size_t count_at = 48;
 constexpr std::size_t lower_at = 52;
 constexpr std::size_t upper_at = 60;
 constexpr std::size_t key_size_at = 68;
 constexpr std::size_t header_size = 72;
 
-constexpr char magic[4] = {'m', 'c', 'd', '1'};
+constexpr char magic[4] = {'m', 'c', 'd', '2'};
 
 bool value_fits(entry_kind kind, byte_view value) noexcept {
   if (kind == entry_kind::absent || kind == entry_kind::too_large) return value.empty();
@@ -34,8 +35,7 @@ bool value_fits(entry_kind kind, byte_view value) noexcept {
 bool header_fits(byte_view bytes) noexcept {
   const auto* at = bytes.data();
   return std::memcmp(at, magic, sizeof magic) == 0 && at[kind_at] <= static_cast<std::uint8_t>(entry_kind::too_large) &&
-         at[level_at] <= static_cast<std::uint8_t>(entry_level::majority) &&
-         load_le<std::uint16_t>(at + zero_at) == 0 &&
+         at[level_at] <= static_cast<std::uint8_t>(entry_level::majority) && at[covered_at] <= 1 && at[zero_at] == 0 &&
          load_le<std::uint32_t>(at + checksum_at) == protocol::crc32c(bytes.subspan(body_at));
 }
 
@@ -51,6 +51,7 @@ void encode_stored(byte_buffer& out, const stored_entry& entry) {
   at[kind_at] = static_cast<std::uint8_t>(entry.meta.kind);
   at[level_at] = static_cast<std::uint8_t>(entry.meta.level);
   std::memcpy(at + tail_at, entry.meta.tail, sizeof entry.meta.tail);
+  at[covered_at] = entry.meta.covered ? 1 : 0;
   store_le(at + count_at, entry.meta.document_count);
   store_le(at + lower_at, entry.meta.lower);
   store_le(at + upper_at, entry.meta.upper);
@@ -71,6 +72,7 @@ std::optional<stored_entry> decode_stored(byte_view bytes) {
   entry.meta.kind = static_cast<entry_kind>(at[kind_at]);
   entry.meta.level = static_cast<entry_level>(at[level_at]);
   std::memcpy(entry.meta.tail, at + tail_at, sizeof entry.meta.tail);
+  entry.meta.covered = at[covered_at] == 1;
   entry.meta.document_count = load_le<std::uint32_t>(at + count_at);
   entry.meta.lower = load_le<std::uint64_t>(at + lower_at);
   entry.meta.upper = load_le<std::uint64_t>(at + upper_at);

@@ -1,14 +1,15 @@
 // An entry as it lies in Redis: versioned, checksummed, self-describing. Anything that does not check out is a miss.
 //
 //   offset  size
-//   0       4     magic "mcd1" (the format's version is its last byte)
+//   0       4     magic "mcd2" (the format's version is its last byte)
 //   4       4     CRC-32C of everything behind
 //   8       16    epoch
 //   24      16    generation token of the namespace (documents' or lists'), zero-padded
 //   40      1     entry_kind
 //   41      1     entry_level
 //   42      4     tail
-//   46      2     zero
+//   46      1     covered, 0 or 1
+//   47      1     zero
 //   48      4     document_count
 //   52      8     lower (L)
 //   60      8     upper (U)

@@ -16,10 +16,10 @@ void stream_position::opened(cluster_time from, bool mongos) noexcept {
 }
 
 void stream_position::judge_token(const batch& b) noexcept {
-  if (!b.tokens_agree || (b.token != 0 && (b.token < from_ || b.token < newest_token_ || b.token < b.last_event))) {
-    tokens_ = trust::refuted;
-  }
-  if (tokens_ == trust::unproven && b.token != 0 && b.token <= b.operation_time) tokens_ = trust::proven;
+  const bool disorder = b.token != 0 && (b.token < newest_token_ || b.token < b.last_event);
+  if (!b.tokens_agree || disorder) tokens_ = trust::refuted;
+  const bool plausible = b.token != 0 && b.token >= from_ && b.token <= b.operation_time;
+  if (tokens_ == trust::unproven && plausible) tokens_ = trust::proven;
   newest_token_ = std::max(newest_token_, b.token);
 }
 

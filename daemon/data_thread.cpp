@@ -12,13 +12,33 @@ namespace {
 constexpr auto sweep_period = std::chrono::milliseconds(250);
 constexpr std::size_t input_size = 64UL * 1024;
 
+fill_rejection reason_of(cache::fill_outcome refused) noexcept {
+  switch (refused) {
+    case cache::fill_outcome::fence:
+      return fill_rejection::fence;
+    case cache::fill_outcome::epoch:
+      return fill_rejection::epoch;
+    case cache::fill_outcome::generation:
+      return fill_rejection::generation;
+    default:
+      return fill_rejection::lease;
+  }
+}
+
 }  // namespace
 
 data_thread::data_thread(process& shared_, std::size_t index_)
     : shared(shared_),
       index(index_),
       settings(shared_.settings.load()),
+      count_fills([this](std::span<const cache::fill_outcome> outcomes) {
+        for (const auto o : outcomes) {
+          if (o == cache::fill_outcome::stored || o == cache::fill_outcome::unavailable) continue;
+          metrics.fills_rejected[static_cast<std::size_t>(reason_of(o))].add();
+        }
+      }),
       upstream(std::make_shared<upstream_snapshot>()) {
+  dice.seed(std::random_device{}());
   input.resize(input_size);
   output.reserve(input_size);
 }
@@ -101,6 +121,12 @@ void data_thread::drain() {
     draining = true;
     const auto everyone = sessions_;
     for (const auto& s : everyone) s->drain();
+  });
+}
+
+void data_thread::settle() {
+  asio::post(context_, [this] {
+    if (store && !settling.empty()) settling.settle(*store, shared.coherence, now(), count_fills);
   });
 }
 

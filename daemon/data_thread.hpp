@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -20,6 +21,7 @@
 #include "daemon/one_shot.hpp"
 #include "daemon/poller.hpp"
 #include "daemon/process.hpp"
+#include "daemon/settling_fills.hpp"
 
 namespace mongocached::daemon {
 
@@ -38,7 +40,8 @@ class data_thread {
   // From any thread.
   void adopt_client(tcp_socket socket);  // must have been accepted onto context()
   void set_upstream(snapshot_ptr now);
-  void drain();  // close idle sessions, let busy ones finish their request
+  void drain();   // close idle sessions, let busy ones finish their request
+  void settle();  // more values may have settled (coherence S1)
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   [[nodiscard]] executor get_executor() noexcept { return context_.get_executor(); }
@@ -50,9 +53,12 @@ class data_thread {
   thread_metrics metrics;
   std::unique_ptr<cache::shared_store> store;  // null: no Redis
   std::shared_ptr<const config::settings> settings;
+  settling_fills settling;
+  settling_fills::outcome_handler count_fills;  // books what Redis said to fills
   snapshot_ptr upstream;
   signed_time clock;  // refreshed from shared.clock before a reply is built
   bool draining = false;
+  std::minstd_rand dice;         // which hits are verified
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
   // Scratch of the turn's hits.

@@ -1,6 +1,7 @@
 // What all data threads of the daemon share. Built once by `server`, handed down by reference; outlives every session.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -31,13 +32,21 @@ enum class default_level : std::uint8_t { unknown, local, majority };
   return mode == config::cache_mode::ttl || stream_refused ? cache::promise::ttl : cache::promise::bounded;
 }
 
+struct served_hit;
+
+[[nodiscard]] inline bool uses_mode(const config::settings& settings, config::cache_mode mode) noexcept {
+  const auto of_rule = [mode](const config::collection_rule& rule) { return rule.mode == mode; };
+  return settings.cache.mode == mode || std::ranges::any_of(settings.collections, of_rule);
+}
+
 struct process {
   process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
       : settings(std::move(initial)),
         log(log_to),
         local({.budget_bytes = settings.load()->cache.memory}),
         coherence(local, {.threads = threads}),
-        authorization(settings.load()->upstream.authz_ttl) {}
+        authorization(settings.load()->upstream.authz_ttl),
+        has_strict(uses_mode(*settings.load(), config::cache_mode::strict)) {}
 
   // Replaced as a whole on SIGHUP; threads pick it up within a sweep.
   std::atomic<std::shared_ptr<const config::settings>> settings;
@@ -48,6 +57,8 @@ struct process {
   cache::transaction_table transactions;
   cache::writing_cursors writing_cursors;
   cluster_clock clock;
+
+  const bool has_strict;  // some collection is in mode `strict`
 
   // TLS towards the upstream; null: plain.
   std::shared_ptr<boost::asio::ssl::context> upstream_tls;
@@ -64,6 +75,9 @@ struct process {
   std::atomic<std::uint32_t> client_count{0};
   std::atomic<std::uint32_t> max_connections{0};
   std::array<std::uint8_t, 12> service_id{};
+
+  // Takes a hit to be verified; empty: nothing is verified.
+  std::function<void(served_hit&)> verify;
 
   // An election signal (F4): the control plane shall look again.
   std::function<void()> request_topology_check = [] {};

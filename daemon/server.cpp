@@ -8,11 +8,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <limits>
 #include <stdexcept>
 #include <thread>
 
 #include "cache/store/redis_store.hpp"
 #include "daemon/administration.hpp"
+#include "daemon/coherence_feed.hpp"
 #include "daemon/control/driver_runtime.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/listener.hpp"
@@ -22,6 +24,7 @@
 #include "daemon/side_port.hpp"
 #include "daemon/status.hpp"
 #include "daemon/upstream_tls_context.hpp"
+#include "daemon/verifier.hpp"
 #include "daemon/watchdog.hpp"
 
 namespace mongocached::daemon {
@@ -45,15 +48,15 @@ bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
 }
 
 void warn_of_missing_parts(const config::settings& settings, logger& log) {
-  if (settings.cache.mode != config::cache_mode::ttl) {
-    log.warn("cache", "mode ttl is what is promised: there is no change stream yet",
-             {{"asked_for", name_of(settings.cache.mode)},
-              {"writes_through_this_proxy", "seen at once"},
-              {"other_writes", "seen after at most cache.ttl"}});
-  }
   if (settings.cache.serve_stale_on_error.count() > 0) {
-    log.warn("cache", "cache.serve_stale_on_error changes nothing in mode ttl: entries are served until they expire");
+    log.warn("cache",
+             "cache.serve_stale_on_error changes nothing yet: nothing is served beyond what the mode promises");
   }
+}
+
+bool verifies(const config::settings& settings) {
+  const auto of_rule = [](const config::collection_rule& rule) { return rule.verify_share.value_or(0) > 0; };
+  return settings.cache.verify_share > 0 || std::ranges::any_of(settings.collections, of_rule);
 }
 
 // What is set and not there yet is refused rather than quietly left out.
@@ -79,6 +82,7 @@ class server::impl {
   void start_threads();
   void start_topology();
   void start_side_port();
+  void start_feed();
   void upstream_changed(const snapshot_ptr& now);
   void start_redis(const upstream_snapshot& known);
   void on_signal(int number);
@@ -112,8 +116,10 @@ class server::impl {
   std::unique_ptr<administration> administration_;
   std::unique_ptr<side_port> side_port_;
   std::unique_ptr<topology_monitor> topology_;
-  snapshot_ptr last_available_;   // on the topology monitor's thread
-  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
+  std::unique_ptr<verifier> verifier_;
+  std::unique_ptr<coherence_feed> feed_;  // null: no collection's mode relies on the change stream
+  snapshot_ptr last_available_;           // on the topology monitor's thread
+  thread_metrics redis_metrics_;          // observations come from any data thread, one at a time
   std::mutex redis_metrics_mutex_;
 };
 
@@ -144,6 +150,7 @@ server::impl::impl(server_options options, logger& log)
   start_threads();
   start_topology();
   start_side_port();
+  start_feed();
   for (auto& thread : threads_) thread->start();
 }
 
@@ -167,6 +174,18 @@ void server::impl::start_topology() {
                                                  std::chrono::duration_cast<std::chrono::milliseconds>(timeout),
                                                  [this](const snapshot_ptr& now) { upstream_changed(now); });
   shared_.request_topology_check = [this] { topology_->request_check(); };
+}
+
+void server::impl::start_feed() {
+  if (options_.settings->cache.enabled && verifies(*options_.settings)) {
+    verifier_ = std::make_unique<verifier>(shared_, options_.upstream);
+    shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
+  }
+  if (!needs_stream(*options_.settings)) return;
+  shared_.stream_refused.store(false);
+  feed_ = std::make_unique<coherence_feed>(shared_, options_.upstream, control_, [this] {
+    for (auto& thread : threads_) thread->settle();
+  });
 }
 
 void server::impl::start_side_port() {
@@ -213,7 +232,9 @@ int server::impl::run() {
 void server::impl::stop_everything() {
   side_port_.reset();
   listener_.reset();
+  if (feed_) feed_->stop();
   for (auto& thread : threads_) thread->stop();
+  if (verifier_) verifier_->stop();
   topology_.reset();  // the data threads asked it for checks
 }
 
@@ -238,7 +259,10 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   with.key_prefix = settings.key_prefix;
   with.cluster_id = cluster_id(options_.upstream, known);
   cache::redis_events events;
-  events.epoch_changed = [this](const cache::epoch_name&) { shared_.coherence.void_everything(); };
+  events.epoch_changed = [this](const cache::epoch_name&) {
+    shared_.coherence.void_everything();
+    if (feed_) feed_->redis_changed();
+  };
   events.state_changed = [this](bool up, const std::string& reason) {
     if (up) {
       log_.info("redis", "usable");
@@ -254,6 +278,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   for (auto& thread : threads_) {
     asio::post(thread->context(), [hub, &t = *thread] { t.store = hub->make_store(t.context()); });
   }
+  if (feed_) feed_->use_redis(hub);
   const std::scoped_lock lock(redis_mutex_);
   redis_ = std::move(hub);
 }
@@ -340,6 +365,7 @@ std::string server::impl::status_text() {
                   .threads = threads_,
                   .upstream = topology_->current(),
                   .redis = hub.get(),
+                  .stream = feed_ ? std::optional(feed_->status()) : std::nullopt,
                   .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
   return status_json(in);
 }
@@ -351,6 +377,14 @@ std::string server::impl::metrics_text() {
   blocks.reserve(threads_.size() + 1);
   for (const auto& thread : threads_) blocks.push_back(&thread->metrics);
   blocks.push_back(&redis_metrics_);
+  if (verifier_) blocks.push_back(&verifier_->metrics());
+  if (feed_) {
+    blocks.push_back(&feed_->metrics());
+    const auto stream = feed_->status();
+    const auto lag = stream.lag < cache::duration{} ? std::numeric_limits<double>::quiet_NaN()
+                                                    : std::chrono::duration<double>(stream.lag).count();
+    in.stream = {stream.open, lag, stream.events};
+  }
   in.blocks = blocks;
   const auto stats = shared_.local.stats();
   in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired};

@@ -41,7 +41,9 @@ json::object settings_of(const config::settings& s) {
             {"max_entry_bytes", s.cache.max_entry},
             {"ttl_ms", milliseconds(s.cache.ttl)},
             {"negative_ttl_ms", milliseconds(s.cache.negative_ttl)},
-            {"mode_asked_for", name_of(s.cache.mode)}}}};
+            {"mode", name_of(s.cache.mode)},
+            {"max_lag_ms", milliseconds(s.cache.max_lag)},
+            {"verify_share", s.cache.verify_share}}}};
 }
 
 json::object outcomes_of(const status_input& in) {
@@ -94,6 +96,40 @@ json::array servers_of(const upstream_snapshot& upstream) {
   return out;
 }
 
+// How stale can an answer be? Of the mode that is in force for [cache], whatever was asked for.
+json::object freshness_of(const status_input& in, const config::settings& settings) {
+  const auto& cache = settings.cache;
+  switch (promise_of(cache.mode, in.shared.stream_refused.load())) {
+    case cache::promise::bounded:
+      return {{"mode", "bounded"},
+              {"promise",
+               "writes through this proxy are seen at once; every other write within max_lag, as a rule in a fraction "
+               "of it"},
+              {"max_lag_ms", milliseconds(cache.max_lag)}};
+    case cache::promise::strict:
+      return {{"mode", "strict"},
+              {"promise",
+               "look-ups by _id are checked in Redis at each hit: writes through any proxy are seen at once, others "
+               "within max_lag"},
+              {"max_lag_ms", milliseconds(cache.max_lag)}};
+    case cache::promise::ttl:
+      break;
+  }
+  return {{"mode", "ttl"},
+          {"promise", "writes through this proxy are seen at once; other writes after at most ttl"},
+          {"ttl_ms", milliseconds(cache.ttl)}};
+}
+
+json::object stream_of(const status_input& in) {
+  if (!in.stream) return {{"up", false}, {"state", "not asked for"}, {"lag_ms", nullptr}};
+  const bool known = in.stream->lag >= cache::duration{};
+  return {{"up", in.stream->open},
+          {"state", name_of(in.stream->state)},
+          {"reason", in.stream->reason},
+          {"lag_ms", known ? json::value(milliseconds(in.stream->lag)) : json::value(nullptr)},
+          {"events", in.stream->events}};
+}
+
 }  // namespace
 
 std::string status_json(const status_input& in) {
@@ -102,34 +138,32 @@ std::string status_json(const status_input& in) {
   const auto hits = requests(in, outcome::l1_hit) + requests(in, outcome::redis_hit) + requests(in, outcome::coalesced);
   std::size_t clients = 0;
   for (const auto& thread : in.threads) clients += thread->session_count();
-  const json::object out{
-      {"version", in.version},
-      {"uptime_seconds", std::chrono::duration<double>(in.uptime).count()},
-      {"settings", settings_of(*settings)},
-      {"freshness",
-       {{"mode", "ttl"},
-        {"promise",
-         "writes through this proxy are seen at once; other writes after at most ttl (there is no change stream yet)"},
-        {"ttl_ms", milliseconds(settings->cache.ttl)}}},
-      {"upstream",
-       {{"kind", name_of(in.upstream->kind)},
-        {"available", in.upstream->available},
-        {"description", in.upstream->description},
-        {"target", in.upstream->host + ':' + std::to_string(in.upstream->port)},
-        {"servers", servers_of(*in.upstream)}}},
-      {"redis", {{"up", in.redis != nullptr && in.redis->up()}, {"state", in.redis_state}}},
-      {"stream", {{"up", false}, {"lag_ms", nullptr}}},
-      {"clients", clients},
-      {"cache",
-       {{"entries", stats.entries},
-        {"bytes", stats.bytes},
-        {"limit_bytes", stats.limit_bytes},
-        {"evictions", stats.evictions},
-        {"expired", stats.expired}}},
-      {"requests", outcomes_of(in)},
-      {"hit_ratio", ratio(hits, requests(in, outcome::miss))},
-      {"not_served_from_cache", reasons_of(in)},
-      {"namespaces", namespaces_of(in)}};
+  const json::object out{{"version", in.version},
+                         {"uptime_seconds", std::chrono::duration<double>(in.uptime).count()},
+                         {"settings", settings_of(*settings)},
+                         {"freshness", freshness_of(in, *settings)},
+                         {"upstream",
+                          {{"kind", name_of(in.upstream->kind)},
+                           {"available", in.upstream->available},
+                           {"description", in.upstream->description},
+                           {"target", in.upstream->host + ':' + std::to_string(in.upstream->port)},
+                           {"servers", servers_of(*in.upstream)}}},
+                         {"redis",
+                          {{"up", in.redis != nullptr && in.redis->up()},
+                           {"state", in.redis_state},
+                           {"covered", in.shared.redis_covered.load()}}},
+                         {"stream", stream_of(in)},
+                         {"clients", clients},
+                         {"cache",
+                          {{"entries", stats.entries},
+                           {"bytes", stats.bytes},
+                           {"limit_bytes", stats.limit_bytes},
+                           {"evictions", stats.evictions},
+                           {"expired", stats.expired}}},
+                         {"requests", outcomes_of(in)},
+                         {"hit_ratio", ratio(hits, requests(in, outcome::miss))},
+                         {"not_served_from_cache", reasons_of(in)},
+                         {"namespaces", namespaces_of(in)}};
   return json::serialize(out);
 }
 

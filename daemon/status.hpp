@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cache/store/redis_store.hpp"
+#include "daemon/coherence_feed.hpp"
 #include "daemon/data_thread.hpp"
 
 namespace mongocached::daemon {
@@ -16,6 +17,7 @@ struct status_input {
   const std::vector<std::unique_ptr<data_thread>>& threads;
   snapshot_ptr upstream;
   const cache::redis_hub* redis = nullptr;  // null: none configured, or the upstream not known yet
+  std::optional<feed_status> stream;        // empty: no mode asks for one
   std::string redis_state;
 };
 

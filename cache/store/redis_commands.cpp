@@ -1,38 +1,27 @@
 #include "cache/store/redis_commands.hpp"
 
 #include <algorithm>
+#include <tuple>
+
+#include "cache/store/redis_replies.hpp"
 
 namespace mongocached::cache {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t keys_a_call = 256;  // a long call keeps everyone else waiting
+constexpr std::size_t keys_a_call = 256;          // a long call keeps everyone else waiting
+constexpr std::size_t invalidated_a_call = 1024;  // no write's keys fall one after the other
 constexpr std::size_t fill_items_a_call = 64;
 constexpr std::size_t fill_bytes_a_call = 1'048'576;
 constexpr std::int64_t record_ms = milliseconds(std::chrono::minutes(10)).count();        // longer than any flight
 constexpr std::int64_t generation_ms = milliseconds(std::chrono::hours(24 * 7)).count();  // from its last lease
-
-std::int64_t whole_ms(duration time) {
-  return std::chrono::ceil<milliseconds>(time).count();
-}
 
 std::string_view field(std::string_view info, std::string_view name) {
   std::size_t at = info.find(name);
   if (at == std::string_view::npos) return {};
   info.remove_prefix(at + name.size());
   return info.substr(0, info.find_first_of("\r\n"));
-}
-
-// The epoch that a script answered with: empty text means none.
-std::optional<epoch_name> epoch_in(const resp_value& value) {
-  if (value.type != resp_type::bulk) return std::nullopt;
-  if (value.bytes.empty()) return epoch_name{};
-  return bytes_from_hex(value.text().substr(0, 32));
-}
-
-bool is_array(const resp_value& value, std::size_t at_least) {
-  return value.type == resp_type::array && value.elements.size() >= at_least;
 }
 
 std::size_t fills_in_call(std::span<const fill_item> items) {
@@ -61,8 +50,9 @@ fill_outcome outcome_of(char letter) {
 
 }  // namespace
 
-redis_commands::redis_commands(const std::string& prefix, const std::string& cluster_id, duration lease_time)
-    : keys_(prefix, cluster_id), lease_ms_(whole_ms(lease_time)) {}
+redis_commands::redis_commands(const std::string& prefix, const std::string& cluster_id, duration lease_time,
+                               const sender_id& sender)
+    : keys_(prefix, cluster_id), lease_ms_(whole_ms(lease_time)), sender_(sender) {}
 
 resp_command redis_commands::call(byte_buffer& out, redis_script script, std::size_t keys, std::size_t arguments) {
   resp_command command(out, 3 + keys + arguments);
@@ -115,15 +105,11 @@ std::optional<get_result> redis_commands::read_get(std::span<resp_value> replies
   get_result result;
   result.status = store_status::ok;
   result.epoch = bytes_from_hex(values[0].text().substr(0, 32)).value_or(epoch_name{});
-  result.generation = bytes_from_hex(values[1].text()).value_or(generation_token{});  // "hold" is none
+  std::tie(result.generation, result.newest) = token_in(values[1]);
   result.items.resize(keys);
   for (std::size_t i = 0; i < keys; ++i) {
     if (replies[i].type != resp_type::integer) return std::nullopt;
-    // -2: not there, -1: lives for ever, which nothing of ours does.
-    if (replies[i].integer <= 0 || replies[i].integer > INT64_MAX / 1'000'000) continue;
-    const duration left = milliseconds(replies[i].integer) - elapsed;
-    if (left <= duration::zero() || values[2 + i].type != resp_type::bulk) continue;
-    result.items[i] = {std::move(values[2 + i].bytes), left};
+    result.items[i] = item_in(replies[i], values[2 + i], elapsed);
   }
   return result;
 }
@@ -134,8 +120,8 @@ unsigned redis_commands::lease(byte_buffer& out, const epoch_name& epoch, std::s
   unsigned calls = 0;
   for (; !keys.empty(); ++calls) {
     const auto count = std::min(keys.size(), keys_a_call);
-    auto command = call(out, redis_script::lease, 2 + count, 5 + count);
-    command.arg(keys_.epoch()).arg(keys_.generation(kind, ns));
+    auto command = call(out, redis_script::lease, 4 + count, 5 + count);
+    command.arg(keys_.epoch()).arg(keys_.mark()).arg(keys_.generation(kind, ns)).arg(keys_.pending(ns));
     for (const auto& key : keys.first(count)) command.arg(keys_.record(key));
     command.arg(as_text(to_hex(epoch))).arg(as_text(to_hex(candidate)));
     command.arg(lease_ms_).arg(record_ms).arg(generation_ms);
@@ -152,7 +138,7 @@ std::optional<lease_answer> redis_commands::read_lease(std::span<resp_value> rep
     const auto& reply = replies[call];
     if (!is_array(reply, 2)) return std::nullopt;
     const auto epoch = epoch_in(reply.elements[0]);
-    const auto generation = bytes_from_hex(reply.elements[1].text()).value_or(generation_token{});
+    const auto generation = token_in(reply.elements[1]).first;
     if (!epoch) return std::nullopt;
     // A later call of the same batch may have met another epoch or generation: then nothing was leased.
     if (call > 0 && (*epoch != answer.epoch || generation != answer.generation)) return std::nullopt;
@@ -187,8 +173,8 @@ unsigned redis_commands::fill(byte_buffer& out, const epoch_name& epoch, std::st
   unsigned calls = 0;
   for (; !items.empty(); ++calls) {
     const auto count = fills_in_call(items);
-    auto command = call(out, redis_script::fill, 2 + 2 * count, 2 + 4 * count);
-    command.arg(keys_.epoch()).arg(keys_.generation(kind, ns));
+    auto command = call(out, redis_script::fill, 3 + 2 * count, 2 + 4 * count);
+    command.arg(keys_.epoch()).arg(keys_.generation(kind, ns)).arg(keys_.pending(ns));
     for (const auto& item : items.first(count)) {
       const auto hash = redis_hash(item.key.bytes);
       command.arg(keys_.value(hash)).arg(keys_.record(hash));
@@ -223,18 +209,25 @@ std::optional<fill_answer> redis_commands::read_fill(std::span<resp_value> repli
 
 unsigned redis_commands::invalidate(byte_buffer& out, const invalidation& what) {
   const byte_view all(what.key_bytes);
+  const auto flag = [](bool set) { return std::string_view(set ? "1" : "0"); };
+  const auto announcement = to_hex(what.announcement);
+  const auto message = encode_push(sender_, what);
   unsigned calls = 0;
   for (std::size_t at = 0; calls == 0 || at < what.keys.size(); ++calls) {
-    const auto count = std::min(what.keys.size() - at, keys_a_call);
-    auto command = call(out, redis_script::inval, 3 + 2 * count, 5);
-    command.arg(keys_.epoch());
+    const auto count = std::min(what.keys.size() - at, invalidated_a_call);
+    const bool last = at + count == what.keys.size();
+    auto command = call(out, redis_script::inval, 5 + 2 * count, 9);
+    command.arg(keys_.epoch()).arg(keys_.mark());
     command.arg(keys_.generation(key_kind::document, what.ns)).arg(keys_.generation(key_kind::list, what.ns));
+    command.arg(keys_.pending(what.ns));
     for (const auto& [begin, end] : std::span(what.keys).subspan(at, count)) {
       const auto hash = redis_hash(all.subspan(begin, end - begin));
       command.arg(keys_.value(hash)).arg(keys_.record(hash));
     }
     command.arg(as_text(to_hex(what.fence))).arg(whole_ms(what.hold)).arg(record_ms);
-    command.arg(what.documents ? "1" : "0").arg(what.lists ? "1" : "0");
+    command.arg(flag(what.documents)).arg(flag(what.lists)).arg(flag(what.seen));
+    command.arg(what.announced ? as_text(announcement) : std::string_view());
+    command.arg(keys_.push()).arg(last ? byte_view(message) : byte_view());
     at += count;
   }
   return calls;

@@ -4,6 +4,7 @@
 // those; it answers nothing if one of them is an error or not of the expected shape (see first_error()).
 #pragma once
 
+#include "cache/store/push_message.hpp"
 #include "cache/store/redis_keys.hpp"
 #include "cache/store/redis_scripts.hpp"
 #include "cache/store/resp.hpp"
@@ -39,7 +40,9 @@ struct invalidation_answer {
 
 class redis_commands {
  public:
-  redis_commands(const std::string& prefix, const std::string& cluster_id, duration lease_time);
+  // `sender` is what invalidations are told to other processes as.
+  redis_commands(const std::string& prefix, const std::string& cluster_id, duration lease_time,
+                 const sender_id& sender);
 
   // What a new connection asks before anything else: who are you, and here are our scripts.
   unsigned prepare(byte_buffer& out);
@@ -67,6 +70,21 @@ class redis_commands {
   unsigned invalidate(byte_buffer& out, const invalidation& what);
   static std::optional<invalidation_answer> read_invalidation(std::span<resp_value> replies);
 
+  // Mode `strict`. Several calls for very many keys, each a check of its own.
+  unsigned check(byte_buffer& out, std::string_view ns, std::span<const key_view> keys);
+  static std::optional<get_result> read_check(std::span<resp_value> replies, std::size_t keys, duration elapsed);
+  unsigned announce(byte_buffer& out, const invalidation& what);
+  // Its answer is read as an invalidation's.
+
+  unsigned load_mark(byte_buffer& out);
+  struct mark_answer {
+    epoch_name epoch{};  // in force
+    coverage_mark mark;  // of that epoch, or none
+  };
+  static std::optional<mark_answer> read_mark(std::span<resp_value> replies);
+  unsigned save_mark(byte_buffer& out, const coverage_mark& mark);
+  // Its answer is read as an invalidation's.
+
   // The text of the first error reply; empty if there is none.
   [[nodiscard]] static std::string_view first_error(std::span<const resp_value> replies) noexcept;
 
@@ -75,6 +93,7 @@ class redis_commands {
 
   redis_keys keys_;
   std::int64_t lease_ms_;
+  sender_id sender_;
   std::array<std::string, all_redis_scripts.size()> names_;  // SHA-1 as Redis told it
 };
 

@@ -131,6 +131,16 @@ const redis_counters& redis_shared::sum_counters() {
   return totals;
 }
 
+connection_settings settings_of(const redis_shared& shared) {
+  connection_settings out;
+  out.uri = shared.uri;
+  out.tls = shared.tls;
+  out.pipeline.timeout = shared.options.timeout;
+  out.pipeline.max_pending = shared.options.max_queued;
+  out.connect_timeout = std::max<duration>(out.connect_timeout, shared.options.timeout * 10);
+  return out;
+}
+
 redis_hub::redis_hub(redis_options options, redis_events events)
     : shared_(std::make_shared<redis_shared>(std::move(options), std::move(events))) {}
 redis_hub::~redis_hub() = default;

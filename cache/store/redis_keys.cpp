@@ -62,8 +62,11 @@ hex_128 redis_hash(byte_view bytes) noexcept {
 }
 
 redis_keys::redis_keys(const std::string& prefix, const std::string& cluster_id) {
-  const auto base = prefix + ":1:" + cluster_id + ":";
+  const auto base = prefix + ":2:" + cluster_id + ":";
   epoch_ = base + "epoch";
+  mark_ = base + "mark";
+  push_ = base + "push";
+  pending_ = base + "p:" + std::string(32, '0');
   generation_ = base + "g:d:" + std::string(32, '0');
   value_ = base + "v:{" + std::string(32, '0') + "}";
   record_ = base + "r:{" + std::string(32, '0') + "}";
@@ -74,6 +77,12 @@ std::string_view redis_keys::generation(key_kind kind, std::string_view ns) {
   generation_[generation_.size() - 34] = static_cast<char>(kind);
   std::copy(hash.begin(), hash.end(), generation_.end() - 32);
   return generation_;
+}
+
+std::string_view redis_keys::pending(std::string_view ns) {
+  const auto hash = redis_hash(protocol::as_bytes(ns));
+  std::copy(hash.begin(), hash.end(), pending_.end() - 32);
+  return pending_;
 }
 
 std::string_view redis_keys::value(const hex_128& key) {

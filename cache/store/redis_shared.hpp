@@ -23,6 +23,8 @@ inline void count(std::atomic<std::uint64_t>& counter, std::uint64_t by = 1) noe
   counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);  // one writer
 }
 
+struct connection_settings;
+
 struct redis_shared {
   redis_shared(redis_options given, redis_events told);
 
@@ -30,6 +32,7 @@ struct redis_shared {
   const redis_uri uri;
   const redis_events events;
   std::shared_ptr<boost::asio::ssl::context> tls;
+  const sender_id sender = new_announcement();  // the process's name among others
 
   // Process-wide count of invalidations that Redis has not acknowledged: while it is not zero, no store trusts Redis
   // (W7).
@@ -69,5 +72,8 @@ struct redis_shared {
   std::vector<std::shared_ptr<store_counters>> parts;
   redis_counters totals;
 };
+
+// How every connection of the process is made.
+[[nodiscard]] connection_settings settings_of(const redis_shared& shared);
 
 }  // namespace mongocached::cache

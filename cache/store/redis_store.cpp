@@ -12,16 +12,6 @@ std::mt19937_64 seeded() {
   return std::mt19937_64(seed);
 }
 
-connection_settings settings_of(const redis_shared& shared) {
-  connection_settings out;
-  out.uri = shared.uri;
-  out.tls = shared.tls;
-  out.pipeline.timeout = shared.options.timeout;
-  out.pipeline.max_pending = shared.options.max_queued;
-  out.connect_timeout = std::max<duration>(out.connect_timeout, shared.options.timeout * 10);
-  return out;
-}
-
 std::vector<hex_128> hashes_of(std::span<const key_view> keys) {
   std::vector<hex_128> out;
   out.reserve(keys.size());
@@ -35,7 +25,7 @@ redis_store::redis_store(boost::asio::io_context& context, std::shared_ptr<redis
     : context_(context),
       shared_(std::move(shared)),
       counters_(shared_->new_counters()),
-      commands_(shared_->options.key_prefix, shared_->options.cluster_id, shared_->options.lease_time),
+      commands_(shared_->options.key_prefix, shared_->options.cluster_id, shared_->options.lease_time, shared_->sender),
       unacknowledged_(shared_->unacknowledged(), shared_->options.max_unacknowledged),
       connection_(std::make_shared<resp_connection>(
           context, settings_of(*shared_),

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "cache/store/push_subscriber.hpp"
 #include "cache/store/shared_store.hpp"
 
 namespace boost::asio {
@@ -61,6 +62,10 @@ class redis_hub {
   // destroyed without a call; invalidations that are still unacknowledged then leave Redis untrusted for the rest of
   // the process.
   [[nodiscard]] std::unique_ptr<shared_store> make_store(boost::asio::io_context& context);
+
+  // Hears what other processes invalidate; not what this one's stores do.
+  [[nodiscard]] std::unique_ptr<push_subscriber> make_subscriber(boost::asio::io_context& context,
+                                                                 push_subscriber::handler told);
 
   [[nodiscard]] bool up() const noexcept;   // every store's connection is established and trusted
   [[nodiscard]] std::string state() const;  // a sentence for /status, no password

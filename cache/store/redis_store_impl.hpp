@@ -30,6 +30,10 @@ class redis_store final : public shared_store {
   void fill(std::string_view ns, key_kind kind, const generation_token& generation, std::span<const fill_item> items,
             std::function<void(std::span<const fill_outcome>)> done) override;
   void invalidate(invalidation what, std::function<void(store_status)> done) override;
+  void get_checked(std::string_view ns, std::span<const key_view> keys, std::function<void(get_result)> done) override;
+  void announce(const invalidation& what, std::function<void(store_status)> done) override;
+  void load_mark(std::function<void(store_status, coverage_mark)> done) override;
+  void save_mark(const coverage_mark& mark, std::function<void(store_status)> done) override;
 
  private:
   enum class phase : std::uint8_t { down, preparing, adopting, ready };

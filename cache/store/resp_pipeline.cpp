@@ -30,6 +30,12 @@ bool resp_pipeline::feed(byte_view bytes, instant now) {
   return true;
 }
 
+bool resp_pipeline::is_message(const resp_value& value) const noexcept {
+  const auto& parts = value.elements;
+  return settings_.on_message && value.type == resp_type::array && parts.size() == 3 && parts[0].text() == "message" &&
+         parts[1].type == resp_type::bulk && parts[2].type == resp_type::bulk;
+}
+
 bool resp_pipeline::take_replies(instant now) {
   const auto era = era_;
   resp_value value;
@@ -39,6 +45,12 @@ bool resp_pipeline::take_replies(instant now) {
     if (progress == resp_reader::progress::broken) {
       error_ = reader_->error();
       return false;
+    }
+    if (is_message(value)) {
+      last_reply_ = now;
+      settings_.on_message(value.elements[1].bytes, value.elements[2].bytes);
+      if (era != era_) return true;
+      continue;
     }
     if (pending_.empty()) {
       error_ = "a reply nobody asked for";

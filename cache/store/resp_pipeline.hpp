@@ -33,6 +33,10 @@ struct pipeline_settings {
   std::size_t max_pending = 100'000;    // requests
   std::size_t max_output = 64'000'000;  // bytes not written yet
   resp_limits limits;
+  // For a connection that is to SUBSCRIBE: arrays "message", channel, message come here, at any time and in no
+  // request's place. Views are good until it returns; it may do what a handler may. Empty: such arrays are replies like
+  // any other.
+  std::function<void(byte_view channel, byte_view message)> on_message;
 };
 
 class resp_pipeline {
@@ -70,6 +74,7 @@ class resp_pipeline {
   };
 
   bool take_replies(instant now);
+  [[nodiscard]] bool is_message(const resp_value& value) const noexcept;
   void restart();
 
   pipeline_settings settings_;

@@ -4,6 +4,7 @@
 
 #include "cache/write_plan.hpp"
 #include "daemon/cached_reply.hpp"
+#include "daemon/verifier.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -113,6 +114,23 @@ void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::c
   reply.finish();
 }
 
+void offer_to_verify(session& s, const protocol::command_view& command, const hit_context& hit,
+                     protocol::byte_view reply, std::span<const cache::entry_ref> entries) {
+  auto& dice = s.thread().dice;
+  const auto drawn = static_cast<double>(dice() - std::minstd_rand::min());
+  if (drawn >= hit.settings.verify_share * static_cast<double>(std::minstd_rand::max())) return;
+  if (!s.shared().verify) return;
+  auto served = remember_hit(command, reply, entries);
+  if (!served) return;
+  served->ns = &hit.ns;
+  served->kind = hit.kind;
+  served->who = hit.who;
+  served->at = data_thread::now();
+  served->covered = s.shared().coherence.stream().covered();
+  served->known = s.shared().coherence.newest_operation_time();
+  s.shared().verify(*served);
+}
+
 bool try_hit(session& s, const protocol::command_view& command) {
   auto& thread = s.thread();
   if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
@@ -130,6 +148,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   const auto kind = ns.may_cache(begun);
   if (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only) return false;
 
+  const auto reply_at = thread.output.size();
   auto& plan = thread.plan;
   cache::plan_read(command, rules_for(s, kind), plan);
   if (plan.shape == cache::read_shape::forward) return false;
@@ -140,6 +159,8 @@ bool try_hit(session& s, const protocol::command_view& command) {
     const auto list = coherence.find(ns, cache::key_kind::list, plan.list_key(), begun);
     if (!usable(list)) return false;
     append_list_reply(thread.output, s, command, *list);
+    offer_to_verify(s, command, {ns, *known->settings, who, cache::key_kind::list},
+                    protocol::byte_view(thread.output).subspan(reply_at), {&list, 1});
   } else {
     auto& entries = thread.entries;
     entries.clear();
@@ -149,6 +170,10 @@ bool try_hit(session& s, const protocol::command_view& command) {
       entries.push_back(std::move(e));
     }
     const auto refused = append_documents_reply(thread.output, s, command, plan, entries);
+    if (refused == cache::bypass_reason::none) {
+      offer_to_verify(s, command, {ns, *known->settings, who, cache::key_kind::document},
+                      protocol::byte_view(thread.output).subspan(reply_at), entries);
+    }
     entries.clear();
     if (refused != cache::bypass_reason::none) return false;
   }

@@ -31,4 +31,14 @@ namespace mongocached::daemon {
 void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
                        const cache::entry& list);
 
+// A served hit: by chance (verify_share) it is handed to the verifier. `reply` is the whole message.
+struct hit_context {
+  cache::namespace_state& ns;
+  const config::cache_settings& settings;
+  const cache::reader& who;
+  cache::key_kind kind;
+};
+void offer_to_verify(session& s, const protocol::command_view& command, const hit_context& hit,
+                     protocol::byte_view reply, std::span<const cache::entry_ref> entries);
+
 }  // namespace mongocached::daemon

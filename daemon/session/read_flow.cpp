@@ -51,11 +51,12 @@ cache::bypass_reason read_flow::prepare() {
   ns_ = known->state;
   settings_ = known->settings;
   if (!settings_->enabled) return cache::bypass_reason::disabled;
+  cache::plan_read(command, rules_for(s_, cache::cacheability::plain), plan_);
+  if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
   who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
-  if (!s_.shared().coherence.is_open(who_, data_thread::now())) return cache::bypass_reason::gate_shut;
-  cache::plan_read(command, rules_for(s_, cache::cacheability::plain), plan_);
-  return plan_.shape == cache::read_shape::forward ? plan_.reason : cache::bypass_reason::none;
+  const bool open = s_.shared().coherence.is_open(who_, data_thread::now());
+  return open ? cache::bypass_reason::none : cache::bypass_reason::gate_shut;
 }
 
 // What the namespace, the cluster's defaults and the state of writes say.
@@ -71,9 +72,14 @@ cache::bypass_reason read_flow::plan_under_rules() {
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   const auto level = effective_level(s_, r_.command, now);
   if (!level) return cache::bypass_reason::read_concern;
-  level_ = *level;
+  // Behind a mongos nobody tells what a majority has: such reads ask for it (S1).
+  const bool sharded = s_.thread().upstream->kind == upstream_kind::sharded;
+  level_ = sharded && s_.shared().coherence.follows() ? cache::entry_level::majority : *level;
   who_ = reader_for(s_, *settings_, r_.command, level_);
   if (!s_.shared().coherence.is_open(who_, now)) return cache::bypass_reason::gate_shut;
+  if (who_.mode == cache::promise::strict && plan_.shape == cache::read_shape::list) {
+    return cache::bypass_reason::mode_strict;
+  }
   if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
   proven_ = s_.identity().proven(*ns_, now);
   kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
@@ -95,7 +101,7 @@ task<void> read_flow::run() {
     }
     reason = plan_under_rules();
   }
-  if (reason == cache::bypass_reason::none && proven_) {
+  if (reason == cache::bypass_reason::none && proven_ && who_.mode != cache::promise::strict) {
     const auto found = look_in_memory();
     if (found == lookup::found) co_return co_await answer_from_entries(outcome::l1_hit);
     if (found == lookup::bypass) reason = cache::bypass_reason::too_large;
@@ -151,8 +157,9 @@ task<bool> read_flow::join_or_lead() {
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
   lower_ = std::max(r_.command.after_cluster_time, applied);
-  // One key may join another request's flight; a batch leads what it can and reads the rest for itself.
-  const bool single = wanted_.size() == 1;
+  // One key may join another request's flight; a batch leads what it can and reads the rest for itself. What a flight
+  // of before brings may be older than mode strict allows.
+  const bool single = wanted_.size() == 1 && who_.mode != cache::promise::strict;
   const auto joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
   bool waits = false;
   for (auto* w : missing()) {
@@ -163,6 +170,7 @@ task<bool> read_flow::join_or_lead() {
         coherence.flights().begin(*ns_, kind_, w->key, level_, {needed, std::max(needed, applied)}, single && proven_,
                                   now, [joined](cache::entry_ref e) { joined->deliver(std::move(e)); });
     w->flight = std::move(begun.led);
+    w->generation = w->flight ? w->flight->generation() : 0;
     w->blocked = begun.how == cache::flight_table::begun::blocked;
     waits = begun.how == cache::flight_table::begun::join;
   }
@@ -192,6 +200,9 @@ task<void> read_flow::answer_from_entries(outcome how) {
     refused = append_documents_reply(out, s_, r_.command, plan_, entries);
   }
   if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
+  if (how == outcome::l1_hit || how == outcome::redis_hit) {
+    offer_to_verify(s_, r_.command, {*ns_, *settings_, who_, kind_}, out, entries);
+  }
   co_await s_.send(out);
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;

@@ -23,8 +23,9 @@ class read_flow {
   // One key of the plan on its way: the list's, or one of the _ids'.
   struct wanted {
     cache::key_view key;
-    cache::entry_ref entry{};    // found or filled
-    cache::flight_ref flight{};  // led by this request; null once settled, or if another request leads
+    cache::entry_ref entry{};      // found or filled
+    cache::flight_ref flight{};    // led by this request; null once settled, or if another request leads
+    std::uint64_t generation = 0;  // of the namespace when the flight was registered
     cache::lease_token lease{};
     bool leased = false;
     bool blocked = false;            // R1: a write is pending, or its outcome unknown
@@ -47,6 +48,10 @@ class read_flow {
   [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i);
   [[nodiscard]] bool raise_lower();
   [[nodiscard]] bool uses_redis() const noexcept;
+  // Mode strict asks Redis at each hit: nothing is kept here.
+  [[nodiscard]] bool keeps_in_memory() const noexcept {
+    return settings_->memory > 0 && who_.mode != cache::promise::strict;
+  }
 
   [[nodiscard]] task<void> fill();
   [[nodiscard]] bool take_documents(const upstream_reply& reply);

@@ -64,7 +64,7 @@ task<void> read_flow::fill() {
   changes.lower = lower_;
   changes.whole_document = plan_.projected && kind_ == cache::key_kind::document;
   if (batch && (ids.size() < wanted_.size() || plan_.limit > 0 || plan_.batch_size > 0)) changes.ids = &ids;
-  if (level_ == cache::entry_level::majority && r_.command.level == protocol::read_level::none) {
+  if (level_ == cache::entry_level::majority && r_.command.level != protocol::read_level::majority) {
     changes.level = protocol::read_level::majority;
   }
   const bool altered = changes_anything(r_.command, changes);
@@ -164,6 +164,7 @@ cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_vie
                          .generation = w.flight ? w.flight->generation() : 0,
                          .lower = lower_,
                          .upper = reply.operation_time,
+                         .filled = sent_,
                          .expires = sent_ + jittered(ttl, w.key.hash)};
   std::ranges::copy(reply.tail, meta.tail);
   return meta;
@@ -179,11 +180,11 @@ void read_flow::store(wanted& w, cache::entry_kind kind, const protocol::reply_v
   if (too_large) answer_meta.kind = cache::entry_kind::document;
   w.entry = cache::entry::make(w.key.bytes, w.key.hash, answer_meta, value);
   auto kept = too_large ? cache::entry::make(w.key.bytes, w.key.hash, meta, {}) : w.entry;
-  w.keep_out_of_redis = too_large;
+  w.keep_out_of_redis = w.keep_out_of_redis || too_large;
   const auto flight = std::exchange(w.flight, nullptr);
   if (!flight) return;
   const bool lasting = meta.expires > data_thread::now();
-  if (!flights.finish(*flight, kept, lasting && settings_->memory > 0)) {
+  if (!flights.finish(*flight, kept, lasting && keeps_in_memory())) {
     reject(fill_rejection::dirty);
     w.keep_out_of_redis = true;
   }

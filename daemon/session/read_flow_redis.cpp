@@ -11,23 +11,15 @@ constexpr std::array<std::chrono::milliseconds, 5> pauses{std::chrono::milliseco
                                                           std::chrono::milliseconds(13), std::chrono::milliseconds(30),
                                                           std::chrono::milliseconds(50)};
 
-fill_rejection reason_of(cache::fill_outcome refused) noexcept {
-  switch (refused) {
-    case cache::fill_outcome::fence:
-      return fill_rejection::fence;
-    case cache::fill_outcome::epoch:
-      return fill_rejection::epoch;
-    case cache::fill_outcome::generation:
-      return fill_rejection::generation;
-    default:
-      return fill_rejection::lease;
-  }
-}
-
 }  // namespace
 
+// C3: in the modes that rely on the stream Redis is used only while nothing is missing in it.
+bool read_flow::uses_redis() const noexcept {
+  return s_.thread().store != nullptr && (who_.mode == cache::promise::ttl || s_.shared().redis_covered.load());
+}
+
 task<void> read_flow::look_in_redis() {
-  if (s_.thread().store == nullptr) co_return;
+  if (!uses_redis()) co_return;
   if (proven_ && co_await get_from_redis()) co_return;
   for (const auto pause : pauses) {
     if (co_await lease_in_redis() || !proven_ || wanted_.size() > 1) co_return;
@@ -46,8 +38,13 @@ task<bool> read_flow::get_from_redis() {
   keys.reserve(absent.size());
   for (const auto* w : absent) keys.push_back(w->key);
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
-  s_.thread().store->get(ns_->name(), kind_, keys,
-                         [answer](cache::get_result got) { answer->deliver(std::move(got)); });
+  auto& store = *s_.thread().store;
+  const auto deliver = [answer](cache::get_result got) { answer->deliver(std::move(got)); };
+  if (who_.mode == cache::promise::strict) {
+    store.get_checked(ns_->name(), keys, deliver);
+  } else {
+    store.get(ns_->name(), kind_, keys, deliver);
+  }
   const auto result = co_await answer->wait();
   if (result.status != cache::store_status::ok || result.items.size() != absent.size()) co_return false;
   bool all = true;
@@ -55,7 +52,7 @@ task<bool> read_flow::get_from_redis() {
   co_return all;
 }
 
-// R3. The namespace's token stands for G and N: it falls with every write that they would tell of.
+// R3. The namespace's token stands for G: it falls with every write that would raise it.
 bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::size_t i) {
   const auto& item = result.items[i];
   if (item.bytes.empty() || item.remaining <= cache::duration{}) return false;
@@ -64,18 +61,21 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
       result.generation == cache::generation_token{} || !protocol::equal(stored->key, w.key.bytes)) {
     return false;
   }
-  auto& coherence = s_.shared().coherence;
-  if (kind_ == cache::key_kind::document && stored->meta.lower < coherence.flights().fence(w.key.hash)) return false;
   if ((kind_ == cache::key_kind::list) != (stored->meta.kind == cache::entry_kind::list)) return false;
+  if (who_.mode != cache::promise::ttl && !stored->meta.covered) return false;
+  auto& coherence = s_.shared().coherence;
   auto meta = stored->meta;
   // Without a flight of our own it is an answer to this request only; the generation does not matter then.
   meta.generation = w.flight ? w.flight->generation() : 0;
-  meta.expires = data_thread::now() + item.remaining;
+  meta.filled = data_thread::now();
+  meta.expires = meta.filled + item.remaining;
   auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
+  if (!coherence.may_adopt(*ns_, kind_, *fresh, result.newest, meta.lower)) return false;
+  if (meta.lower != stored->meta.lower) fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
   if (!usable(fresh)) return false;
   w.entry = fresh;
   if (const auto flight = std::exchange(w.flight, nullptr)) {
-    if (!coherence.flights().finish(*flight, fresh, settings_->memory > 0)) reject(fill_rejection::dirty);
+    if (!coherence.flights().finish(*flight, fresh, keeps_in_memory())) reject(fill_rejection::dirty);
   }
   return true;
 }
@@ -100,43 +100,44 @@ task<bool> read_flow::lease_in_redis() {
   bool taken = false;
   for (std::size_t i = 0; i < led.size(); ++i) {
     const auto& grant = result.grants[i];
-    lower_ = std::max(lower_, grant.fence);
     led[i]->leased = grant.granted;
     led[i]->lease = grant.token;
     taken = taken || grant.taken;
+    // R4: no read may ask for a time that the primary is not known to have reached. It sees the write all the same, for
+    // that is done; but Redis could not tell.
+    if (grant.fence <= s_.shared().coherence.newest_operation_time()) {
+      lower_ = std::max(lower_, grant.fence);
+    } else {
+      led[i]->keep_out_of_redis = true;
+    }
   }
   co_return !taken;
 }
 
-// R6, in Redis. Nobody waits for it.
+// R6, in Redis. Nobody waits for it. S1: what may still be rolled back goes there later.
 void read_flow::store_in_redis() {
-  std::vector<protocol::byte_buffer> forms;
-  std::vector<cache::fill_item> items;
-  forms.reserve(wanted_.size());
+  auto& thread = s_.thread();
+  auto& coherence = s_.shared().coherence;
   const auto now = data_thread::now();
+  const bool covered = s_.shared().redis_covered.load() && coherence.follows() && coherence.is_open(who_, now);
   for (auto& w : wanted_) {
     if (!w.leased || !w.entry || w.keep_out_of_redis || w.entry->meta().expires <= now) continue;
+    if (who_.mode != cache::promise::ttl && !covered) continue;
     w.leased = false;
-    const cache::stored_entry stored{.epoch = epoch_,
-                                     .generation = generation_,
-                                     .meta = w.entry->meta(),
-                                     .key = w.entry->key(),
-                                     .value = w.entry->value()};
-    cache::encode_stored(forms.emplace_back(), stored);
-    items.push_back({.key = w.key,
-                     .bytes = forms.back(),
-                     .token = w.lease,
-                     .lower = w.entry->meta().lower,
-                     .remaining = w.entry->meta().expires - now});
+    auto meta = w.entry->meta();
+    meta.covered = covered;
+    redis_fill fill{.ns = ns_,
+                    .kind = kind_,
+                    .local_generation = w.generation,
+                    .generation = generation_,
+                    .entry = w.entry,
+                    .bytes = {},
+                    .token = w.lease};
+    cache::encode_stored(
+        fill.bytes,
+        {.epoch = epoch_, .generation = generation_, .meta = meta, .key = w.entry->key(), .value = w.entry->value()});
+    thread.settling.fill(*thread.store, coherence, now, std::move(fill), thread.count_fills);
   }
-  if (items.empty()) return;
-  s_.thread().store->fill(ns_->name(), kind_, generation_, items,
-                          [&metrics = s_.thread().metrics](std::span<const cache::fill_outcome> outcomes) {
-                            for (const auto o : outcomes) {
-                              if (o == cache::fill_outcome::stored || o == cache::fill_outcome::unavailable) continue;
-                              metrics.fills_rejected[static_cast<std::size_t>(reason_of(o))].add();
-                            }
-                          });
 }
 
 }  // namespace mongocached::daemon

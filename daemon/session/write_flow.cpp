@@ -4,14 +4,54 @@
 namespace mongocached::daemon {
 namespace {
 
+// A write on its way: what it holds back here, and what was announced of it in Redis (mode `strict`).
+struct write_state {
+  cache::pending_write& pending;
+  std::vector<cache::invalidation> announced;
+};
+
+using store_answer = std::shared_ptr<one_shot<cache::store_status>>;
+
+store_answer ask_invalidation(session& s, cache::invalidation what) {
+  auto answer = std::make_shared<one_shot<cache::store_status>>(s.thread().get_executor());
+  s.thread().store->invalidate(std::move(what), [answer](cache::store_status status) { answer->deliver(status); });
+  return answer;
+}
+
 // Tells Redis; goes on when it has acknowledged, or when the store says that it will not be waited for any longer (W7).
-task<void> invalidate_shared(session& s, const cache::pending_write& pending) {
-  auto* store = s.thread().store.get();
-  if (store == nullptr) co_return;
-  std::vector<std::shared_ptr<one_shot<cache::store_status>>> answers;
-  for (auto& what : pending.for_redis()) {
+task<void> invalidate_shared(session& s, write_state& write) {
+  if (s.thread().store == nullptr) co_return;
+  std::vector<store_answer> answers;
+  for (auto& what : write.pending.for_redis()) answers.push_back(ask_invalidation(s, std::move(what)));
+  for (auto& what : std::exchange(write.announced, {})) {
+    what.announced = true;
+    what.fence = write.pending.fence();
+    what.hold = write.pending.hold();
+    answers.push_back(ask_invalidation(s, std::move(what)));
+  }
+  for (const auto& answer : answers) co_await answer->wait();
+}
+
+bool is_strict(session& s, std::string_view db, std::string_view collection) {
+  const auto* known = s.thread().find_namespace(db, collection);
+  return known != nullptr && known->settings->mode == config::cache_mode::strict;
+}
+
+// W1, mode `strict`: no other process may answer from Redis while the write is on its way.
+task<void> announce(session& s, write_state& write) {
+  if (s.thread().store == nullptr || !s.shared().has_strict) co_return;
+  std::vector<store_answer> answers;
+  for (const auto& target : write.pending.targets()) {
+    if (target.collection.empty() || !is_strict(s, target.db, target.collection)) continue;
+    auto& what = write.announced.emplace_back();
+    what.ns = target.db + '.' + target.collection;
+    what.key_bytes = target.key_bytes;
+    what.keys = target.keys;
+    what.documents = target.reach == cache::extent::collection;
+    what.lists = false;
+    what.announcement = cache::new_announcement();
     auto answer = std::make_shared<one_shot<cache::store_status>>(s.thread().get_executor());
-    store->invalidate(std::move(what), [answer](cache::store_status status) { answer->deliver(status); });
+    s.thread().store->announce(what, [answer](cache::store_status status) { answer->deliver(status); });
     answers.push_back(std::move(answer));
   }
   for (const auto& answer : answers) co_await answer->wait();
@@ -37,16 +77,16 @@ void settle_locally(session& s, cache::pending_write& pending, const upstream_re
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
 }
 
-task<exchange> lost(session& s, cache::pending_write& pending, exchange how) {
-  pending.invalidate_unknown(data_thread::now());
+task<exchange> lost(session& s, write_state& write, exchange how) {
+  write.pending.invalidate_unknown(data_thread::now());
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
-  co_await invalidate_shared(s, pending);
+  co_await invalidate_shared(s, write);
   co_return how;
 }
 
 // w: 0 has no reply: a ping behind it on the same connection tells when it is through (W5). The client's next message
 // waits for that, and so stays behind the write (U5).
-task<exchange> settle_unacknowledged(session& s, cache::pending_write& pending) {
+task<exchange> settle_unacknowledged(session& s, write_state& write) {
   protocol::byte_buffer ping;
   {
     protocol::bson_builder command(ping);
@@ -56,31 +96,38 @@ task<exchange> settle_unacknowledged(session& s, cache::pending_write& pending) 
   upstream_reply reply;
   if (!co_await s.ask(ping, reply.bytes, reply.view)) {
     s.drop_upstream();
-    co_return co_await lost(s, pending, s.is_open() ? exchange::upstream_lost : exchange::client_lost);
+    co_return co_await lost(s, write, s.is_open() ? exchange::upstream_lost : exchange::client_lost);
   }
   reply.viewed = true;
-  settle_locally(s, pending, reply);
-  co_await invalidate_shared(s, pending);
+  settle_locally(s, write.pending, reply);
+  co_await invalidate_shared(s, write);
   co_return exchange::ok;
 }
 
-task<exchange> write_through(session& s, request& r, const cache::write_plan& plan, cache::pending_write& pending) {
+// Nothing was changed; but what was announced has to be taken back.
+task<void> forget(session& s, write_state& write) {
+  write.pending.forget();
+  if (!write.announced.empty()) co_await invalidate_shared(s, write);
+}
+
+task<exchange> write_through(session& s, request& r, const cache::write_plan& plan, write_state& write) {
+  co_await announce(s, write);
   const auto how = co_await forward(s, r);
   if (how == exchange::no_upstream) {
-    pending.forget();
+    co_await forget(s, write);
     co_return how;
   }
-  if (how != exchange::ok) co_return co_await lost(s, pending, how);
-  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) co_return co_await settle_unacknowledged(s, pending);
+  if (how != exchange::ok) co_return co_await lost(s, write, how);
+  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) co_return co_await settle_unacknowledged(s, write);
 
   upstream_reply reply;
-  if (const auto got = co_await receive(s, reply); got != exchange::ok) co_return co_await lost(s, pending, got);
+  if (const auto got = co_await receive(s, reply); got != exchange::ok) co_return co_await lost(s, write, got);
   if (plan.unknown_command && reply.viewed && changed_nothing(reply.view)) {
-    pending.forget();
+    co_await forget(s, write);
   } else {
-    settle_locally(s, pending, reply);
+    settle_locally(s, write.pending, reply);
     if (plan.deferred && reply.viewed) s.shared().writing_cursors.opened(reply.view.cursor_id, plan.targets);
-    co_await invalidate_shared(s, pending);
+    co_await invalidate_shared(s, write);
   }
   if (plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
   const auto delivered = co_await deliver(s, reply);
@@ -100,7 +147,8 @@ task<void> serve_write(session& s, request& r, cache::write_plan plan) {
   exchange how = exchange::ok;
   {
     cache::pending_write pending(s.shared().coherence, std::move(targets), plan.unknown_command);
-    how = co_await write_through(s, r, plan, pending);
+    write_state write{pending, {}};
+    how = co_await write_through(s, r, plan, write);
   }
   if (how != exchange::ok && plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
   if (how != exchange::ok) co_await fail(s, r, how);

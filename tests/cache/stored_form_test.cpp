@@ -23,6 +23,7 @@ struct sample {
     entry.meta.level = entry_level::majority;
     entry.meta.tail[0] = 'o';
     entry.meta.tail[3] = 'c';
+    entry.meta.covered = kind == entry_kind::document;
     entry.meta.document_count = 77;
     entry.meta.lower = 0x1122334455667788;
     entry.meta.upper = 0x99aabbccddeeff00;
@@ -51,6 +52,7 @@ TEST(stored_form, comes_back_as_it_went) {
     EXPECT_EQ(back->meta.kind, kind);
     EXPECT_EQ(back->meta.level, entry_level::majority);
     EXPECT_EQ(std::string_view(back->meta.tail, 4), std::string_view(s.entry.meta.tail, 4));
+    EXPECT_EQ(back->meta.covered, kind == entry_kind::document);
     EXPECT_EQ(back->meta.document_count, 77U);
     EXPECT_EQ(back->meta.lower, 0x1122334455667788U);
     EXPECT_EQ(back->meta.upper, 0x99aabbccddeeff00U);
@@ -62,12 +64,13 @@ TEST(stored_form, comes_back_as_it_went) {
 // The form is shared by processes of several versions: a change of it needs a new magic.
 TEST(stored_form, layout_is_the_documented_one) {
   const auto bytes = sample().encoded();
-  EXPECT_EQ(protocol::as_text(byte_view(bytes).first(4)), "mcd1");
+  EXPECT_EQ(protocol::as_text(byte_view(bytes).first(4)), "mcd2");
   EXPECT_EQ(bytes[8], 1);
   EXPECT_EQ(bytes[24], 9);
   EXPECT_EQ(bytes[40], 0);
   EXPECT_EQ(bytes[41], 1);
   EXPECT_EQ(bytes[42], 'o');
+  EXPECT_EQ(bytes[46], 1);
   EXPECT_EQ(protocol::load_le<std::uint32_t>(bytes.data() + 48), 77U);
   EXPECT_EQ(protocol::load_le<std::uint64_t>(bytes.data() + 52), 0x1122334455667788U);
   EXPECT_EQ(protocol::load_le<std::uint64_t>(bytes.data() + 60), 0x99aabbccddeeff00U);
@@ -107,11 +110,11 @@ struct bad_field {
 
 TEST(stored_form, a_valid_checksum_does_not_excuse_bad_fields) {
   for (const auto& bad : {bad_field{0, 'M', "magic"},
-                          {3, '2', "another version"},
+                          {3, '1', "another version"},
                           {40, 4, "kind"},
                           {40, 1, "absent with a value"},
                           {41, 2, "level"},
-                          {46, 1, "padding"},
+                          {46, 2, "covered"},
                           {47, 1, "padding"},
                           {68, 8, "key size"},
                           {71, 0xff, "key size beyond the end"}}) {

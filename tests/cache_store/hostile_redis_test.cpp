@@ -137,7 +137,7 @@ TEST_F(HostileRedis, AnAnswerOfAnotherShapeIsNoEntry) {
     return fake_redis::greeting(command);
   });
   ASSERT_TRUE(run_until_up());
-  get_result got{store_status::ok, {}, {}, {}};
+  get_result got{store_status::ok, {}, {}, 0, {}};
   bool answered = false;
   at->store->get(at->ns, key_kind::document, std::vector{at->key("1")}, [&](get_result result) {
     got = std::move(result);

@@ -368,7 +368,7 @@ TEST(RedisFailure, AStoreThatEndsOwingLeavesRedisUntrusted) {
   ASSERT_TRUE(run_until([&] { return answered; }));
   first.reset();
   const auto second = hub.make_store(context);
-  get_result got{store_status::ok, {}, {}, {}};
+  get_result got{store_status::ok, {}, {}, 0, {}};
   bool told = false;
   ASSERT_TRUE(run_until([&] {
     return hub.state().find("1 of 1") != std::string::npos || hub.state().find("not trusted") != std::string::npos;

@@ -7,15 +7,18 @@ namespace {
 
 TEST(RedisKeys, AreAsDocumented) {
   redis_keys keys("mcd", "c1");
-  EXPECT_EQ(keys.epoch(), "mcd:1:c1:epoch");
+  EXPECT_EQ(keys.epoch(), "mcd:2:c1:epoch");
   // The hash must be the same in every process and release: these are XXH3-128 of "db.c" and of "key".
   const auto hash = redis_hash(protocol::as_bytes("key"));
   const std::string text(as_text(hash));
-  EXPECT_EQ(keys.value(hash), "mcd:1:c1:v:{" + text + "}");
-  EXPECT_EQ(keys.record(hash), "mcd:1:c1:r:{" + text + "}");
+  EXPECT_EQ(keys.value(hash), "mcd:2:c1:v:{" + text + "}");
+  EXPECT_EQ(keys.record(hash), "mcd:2:c1:r:{" + text + "}");
   const std::string ns(as_text(redis_hash(protocol::as_bytes("db.c"))));
-  EXPECT_EQ(keys.generation(key_kind::document, "db.c"), "mcd:1:c1:g:d:" + ns);
-  EXPECT_EQ(keys.generation(key_kind::list, "db.c"), "mcd:1:c1:g:l:" + ns);
+  EXPECT_EQ(keys.generation(key_kind::document, "db.c"), "mcd:2:c1:g:d:" + ns);
+  EXPECT_EQ(keys.mark(), "mcd:2:c1:mark");
+  EXPECT_EQ(keys.push(), "mcd:2:c1:push");
+  EXPECT_EQ(keys.pending("db.c"), "mcd:2:c1:p:" + ns);
+  EXPECT_EQ(keys.generation(key_kind::list, "db.c"), "mcd:2:c1:g:l:" + ns);
 }
 
 TEST(RedisKeys, TheHashIsFixedForEver) {

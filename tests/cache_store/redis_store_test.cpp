@@ -16,7 +16,7 @@ class RedisStore : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(at.run_until_up()) << at.hub.state(); }
   std::string name(const char* kind, key_view key) {
-    return "mongocached:1:c1:" + std::string(kind) + ":{" + std::string(as_text(redis_hash(key.bytes))) + "}";
+    return "mongocached:2:c1:" + std::string(kind) + ":{" + std::string(as_text(redis_hash(key.bytes))) + "}";
   }
 
   redis_server server;
@@ -222,7 +222,7 @@ TEST_F(RedisStore, AHeldNamespaceIsNotLeased) {
   EXPECT_EQ(at.get({k}).generation, generation_token{});
   EXPECT_FALSE(at.lease({k}).grants.at(0).granted);
   EXPECT_FALSE(at.lease({at.key("q", key_kind::list)}, key_kind::list).grants.at(0).granted);
-  const auto generation = server.keys("mongocached:1:c1:g:d:*").at(0);
+  const auto generation = server.keys("mongocached:2:c1:g:d:*").at(0);
   for (const auto hold : {milliseconds(0), milliseconds(1)}) {  // nothing ends a hold before its time
     held.hold = hold;
     EXPECT_EQ(at.invalidate(held), store_status::ok);
@@ -237,7 +237,7 @@ TEST_F(RedisStore, AHeldNamespaceIsNotLeased) {
 
 TEST_F(RedisStore, AGenerationLivesOnWithItsLeases) {
   EXPECT_TRUE(at.put(k, "one"));
-  const auto generation = server.keys("mongocached:1:c1:g:d:*").at(0);
+  const auto generation = server.keys("mongocached:2:c1:g:d:*").at(0);
   EXPECT_EQ(server.run({"PEXPIRE", generation, "60000"}), "1");
   (void)at.lease({k});
   EXPECT_GT(std::stol(server.run({"PTTL", generation})), 3'600'000);
@@ -315,12 +315,12 @@ TEST_F(RedisStore, FlushedScriptsAreLoadedAgain) {
 
 TEST_F(RedisStore, NamesAreAsDocumented) {
   EXPECT_TRUE(at.put(k, "one"));
-  EXPECT_EQ(server.run({"EXISTS", name("v", k), name("r", k), "mongocached:1:c1:epoch"}), "3");
-  EXPECT_EQ(server.keys("mongocached:1:c1:g:d:*").size(), 1u);
+  EXPECT_EQ(server.run({"EXISTS", name("v", k), name("r", k), "mongocached:2:c1:epoch"}), "3");
+  EXPECT_EQ(server.keys("mongocached:2:c1:g:d:*").size(), 1u);
   EXPECT_EQ(server.run({"DBSIZE"}), "4");
-  EXPECT_EQ(server.run({"GET", "mongocached:1:c1:epoch"}).size(), 32u + 1 + 40);
+  EXPECT_EQ(server.run({"GET", "mongocached:2:c1:epoch"}).size(), 32u + 1 + 40);
   for (const auto& key : server.keys("*")) {
-    EXPECT_EQ(server.run({"TTL", key}) == "-1", key == "mongocached:1:c1:epoch") << key;
+    EXPECT_EQ(server.run({"TTL", key}) == "-1", key == "mongocached:2:c1:epoch") << key;
   }
 }
 
@@ -337,25 +337,25 @@ TEST_F(RedisStore, SpoiledKeysAreMissesAndHeal) {
   EXPECT_EQ(server.run({"EXISTS", name("v", k)}), "0");
   server.run({"DEL", name("r", k)});
   server.run({"SET", name("r", k), "x"});
-  EXPECT_TRUE(at.put(k, "two"));
-  const auto generation = server.keys("mongocached:1:c1:g:d:*").at(0);
+  EXPECT_TRUE(at.put(k, "two", 5));
+  const auto generation = server.keys("mongocached:2:c1:g:d:*").at(0);
   server.run({"DEL", generation});
   server.run({"LPUSH", generation, "x"});
   EXPECT_EQ(at.get({k}).generation, generation_token{});
-  EXPECT_TRUE(at.put(k, "three"));
+  EXPECT_TRUE(at.put(k, "three", 5));
   server.run({"SET", generation, "nonsense"});
   EXPECT_EQ(at.get({k}).generation, generation_token{});
   invalidation all;
   all.ns = at.ns;
   all.documents = true;
   EXPECT_EQ(at.invalidate(all), store_status::ok);
-  EXPECT_TRUE(at.put(k, "four"));
+  EXPECT_TRUE(at.put(k, "four", 5));
   const auto before = at.hub.epoch();
-  server.run({"DEL", "mongocached:1:c1:epoch"});
-  server.run({"LPUSH", "mongocached:1:c1:epoch", "x"});
+  server.run({"DEL", "mongocached:2:c1:epoch"});
+  server.run({"LPUSH", "mongocached:2:c1:epoch", "x"});
   EXPECT_EQ(at.get({k}).status, store_status::unavailable);
   EXPECT_TRUE(at.run_until([&] { return at.hub.epoch() != before; }));
-  EXPECT_TRUE(at.put(k, "five"));
+  EXPECT_TRUE(at.put(k, "five", 5));
 }
 
 TEST_F(RedisStore, CountsWhatItDoes) {

@@ -118,6 +118,52 @@ TEST_F(RespPipeline, RefusesGarbageAndRepliesNobodyAskedFor) {
   EXPECT_EQ(pipeline.error(), "a malformed reply");
 }
 
+class RespMessages : public RespPipeline {
+ protected:
+  RespMessages() {
+    auto with = settings();
+    with.on_message = [this](byte_view channel, byte_view message) {
+      seen.push_back(std::string(protocol::as_text(channel)) + ":" + std::string(protocol::as_text(message)));
+      if (seen.back() == "c:close") subscribed.close();
+    };
+    subscribed = resp_pipeline(with);
+  }
+  static std::string message(const std::string& text) {
+    return "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
+  }
+  resp_pipeline subscribed{settings()};
+};
+
+TEST_F(RespMessages, ComeAtAnyTimeAndInNoRequestsPlace) {
+  const auto bytes = message("1") + "+a\r\n" + message("2") + "+b\r\n" + message("3");
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    subscribed.submit(t, 2, log("request"));
+    EXPECT_TRUE(subscribed.feed(as_bytes(bytes.substr(0, cut)), t));
+    EXPECT_TRUE(subscribed.feed(as_bytes(bytes.substr(cut)), t));
+    EXPECT_EQ(take(), lines({"c:1", "c:2", "request:reply a b", "c:3"})) << cut;
+  }
+}
+
+TEST_F(RespMessages, WhatIsNoMessageIsAReplyNobodyAskedFor) {
+  for (const std::string bytes :
+       {"*2\r\n$7\r\nmessage\r\n$1\r\nc\r\n", "*3\r\n$8\r\nmessages\r\n$1\r\nc\r\n$1\r\nx\r\n",
+        "*3\r\n$7\r\nmessage\r\n:1\r\n$1\r\nx\r\n", "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$-1\r\n"}) {
+    EXPECT_FALSE(subscribed.feed(as_bytes(bytes), t)) << bytes;
+    EXPECT_EQ(subscribed.error(), "a reply nobody asked for");
+    subscribed.close();
+  }
+  EXPECT_FALSE(pipeline.feed(as_bytes(message("1")), t));  // who asked for none gets none
+  EXPECT_EQ(take(), lines{});
+}
+
+TEST_F(RespMessages, TheirHandlerMayCloseAndTheyProveThatThePeerLives) {
+  subscribed.submit(t, 1, log("request"));
+  EXPECT_TRUE(subscribed.feed(as_bytes(message("1")), t + milliseconds(190)));
+  EXPECT_FALSE(subscribed.stuck(t + milliseconds(389)));
+  EXPECT_TRUE(subscribed.feed(as_bytes(message("close") + message("2")), t + milliseconds(200)));
+  EXPECT_EQ(take(), lines({"c:1", "c:close", "request:closed"}));
+}
+
 TEST_F(RespPipeline, IsStuckAfterTenTimeoutsWithoutAnyReply) {
   EXPECT_FALSE(pipeline.stuck(t));
   pipeline.submit(t, 1, log("a"));

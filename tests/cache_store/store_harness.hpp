@@ -80,6 +80,41 @@ class store_harness {
     return out.value_or(store_status::unavailable);
   }
 
+  get_result get_checked(std::vector<key_view> keys) {
+    std::optional<get_result> out;
+    store->get_checked(ns, keys, [&](get_result result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return std::move(out).value_or(get_result{});
+  }
+  store_status announce(const invalidation& what) {
+    std::optional<store_status> out;
+    store->announce(what, [&](store_status status) { out = status; });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return out.value_or(store_status::unavailable);
+  }
+  store_status save_mark(const coverage_mark& mark) {
+    std::optional<store_status> out;
+    store->save_mark(mark, [&](store_status status) { out = status; });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    return out.value_or(store_status::unavailable);
+  }
+  // Nothing: unavailable.
+  std::optional<coverage_mark> load_mark() {
+    std::optional<std::pair<store_status, coverage_mark>> out;
+    store->load_mark([&](store_status status, coverage_mark mark) { out.emplace(status, std::move(mark)); });
+    EXPECT_FALSE(out) << "answered from inside the call";
+    EXPECT_TRUE(run_until([&] { return out.has_value(); }));
+    if (!out || out->first != store_status::ok) return std::nullopt;
+    return std::move(out->second);
+  }
+  coverage_mark mark_at(cluster_time time, std::string_view token = "t") {
+    const auto bytes = protocol::as_bytes(token);
+    return {hub.epoch(), time, byte_buffer(bytes.begin(), bytes.end())};
+  }
+
   // Of one document; `lists` too if asked.
   invalidation drop(key_view key, cluster_time fence = 0, bool lists = false) {
     invalidation out;
@@ -88,6 +123,20 @@ class store_harness {
     out.keys = {{0, key.bytes.size()}};
     out.lists = lists;
     out.fence = fence;
+    return out;
+  }
+  // A write of every document.
+  invalidation drop_all(cluster_time fence = 0) {
+    invalidation out;
+    out.ns = ns;
+    out.documents = true;
+    out.fence = fence;
+    return out;
+  }
+  // An event of the change stream.
+  invalidation event(key_view key, cluster_time fence) {
+    auto out = drop(key, fence);
+    out.seen = true;
     return out;
   }
   fill_item item(key_view key, const lease_token& token, std::string_view bytes = "value", cluster_time lower = 0) {
@@ -99,6 +148,15 @@ class store_harness {
     if (got.grants.size() != 1 || !got.grants[0].granted) return false;
     return fill(got.generation, {item(key, got.grants[0].token, bytes, lower)}, kind) ==
            std::vector{fill_outcome::stored};
+  }
+  // The same by get_checked().
+  std::string checked_value(key_view key) {
+    const auto got = get_checked({key});
+    return got.items.empty() ? std::string() : std::string(protocol::as_text(got.items[0].bytes));
+  }
+  // The name in Redis: kind "v" or "r".
+  static std::string name(const char* kind, key_view key) {
+    return "mongocached:2:c1:" + std::string(kind) + ":{" + std::string(as_text(redis_hash(key.bytes))) + "}";
   }
   // What lies in Redis for the key; empty: nothing, or it cannot be told.
   std::string value(key_view key, key_kind kind = key_kind::document) {

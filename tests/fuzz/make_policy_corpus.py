@@ -202,11 +202,11 @@ def stored(kind, key, value):
     body = (
         bytes(range(16))
         + bytes(16)
-        + struct.pack("<BB4sHIQQI", kind, 1, b"oc", 0, 1, 5, 6, len(key))
+        + struct.pack("<BB4sBBIQQI", kind, 1, b"oc", 1, 0, 1, 5, 6, len(key))
         + key
         + value
     )
-    return b"mcd1" + struct.pack("<I", crc32c(body)) + body
+    return b"mcd2" + struct.pack("<I", crc32c(body)) + body
 
 
 def main():

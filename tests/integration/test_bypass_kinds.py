@@ -59,9 +59,10 @@ def time_after_a_write_past_the_daemon(upstream: Upstream, database: str) -> Cli
 
 
 def test_causal_session_that_knows_of_a_newer_write(
-    daemon: Daemon, upstream: Upstream, database: str
+    servers: Servers, upstream: Upstream, database: str
 ) -> None:
     """The entry is too old for it, and no reply has brought us a time that a fill could name."""
+    daemon = servers.daemon(upstream.uri, config='[cache]\nmode = "ttl"\n')
     with pymongo.MongoClient(daemon.uri) as client, client.start_session() as session:
         things = client[database].things
         for _ in range(3):

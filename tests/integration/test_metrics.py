@@ -198,8 +198,9 @@ def test_redis_is_missed(servers: Servers, upstream: Upstream) -> None:
     wait_until(lambda: daemon.metrics().value("mongocached_redis_up") == 0)
 
 
-def test_gauges_of_what_does_not_exist_yet(daemon: Daemon) -> None:
+def test_gauges(daemon: Daemon) -> None:
     metrics = daemon.metrics()
-    assert metrics.value("mongocached_stream_up") == 0
+    assert metrics.value("mongocached_stream_up") == 1
+    assert 0 <= metrics.value("mongocached_stream_lag_seconds") < 1
     assert metrics.value("mongocached_build_info") == 1
     assert metrics.value("mongocached_upstream_up") == 1

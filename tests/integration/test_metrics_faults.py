@@ -101,7 +101,9 @@ def test_fill_of_redis_that_another_daemon_overtook(
 ) -> None:
     """A write through the other daemon takes a document's lease and a list's generation."""
     redis = servers.redis()
-    daemon, other = (servers.daemon(scripted.uri, redis.uri) for _ in range(2))
+    # In the other modes the push would be here first, and make the fill dirty.
+    ttl = '[cache]\nmode = "ttl"\n'
+    daemon, other = (servers.daemon(scripted.uri, redis.uri, config=ttl) for _ in range(2))
     with connect(daemon) as reader, connect(other) as writer:
         reader.request(OTHER)
         with scripted.holding("find") as arrived:

@@ -150,6 +150,14 @@ class RelayThread:
     def set_delay(self, seconds: float) -> None:
         self._relay.delay = seconds
 
+    def set_target(self, port: int, host: str = "127.0.0.1") -> None:
+        """New connections go there; present ones stay where they are."""
+
+        def move() -> None:
+            self._relay.target = (host, port)
+
+        self._call(move)
+
     def cut(self) -> None:
         """Resets every connection; new ones are taken."""
         self._call(self._relay.cut)

@@ -87,6 +87,8 @@ class ScriptedUpstream:
                 return _cursor(f"{database}.{command['find']}", [{"_id": id_}])
             case "getMore":
                 return _cursor(f"{database}.{command['collection']}", [{"_id": 0}], "nextBatch")
+            case "aggregate" if "$changeStream" in next(iter(command["pipeline"]), {}):
+                return {"ok": 0.0, "code": 40573, "errmsg": "no change streams here"}
             case "getDefaultRWConcern":
                 return {"ok": 0.0, "code": 59, "errmsg": "no such command"}
             case "connectionStatus":

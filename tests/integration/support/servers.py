@@ -9,6 +9,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from .paths import DEPS, daemon_binary, mongod_binary
 from .process import Process, start_on_free_port
 from .relay import RelayThread
 from .tls import Certificates
+from .wait import wait_until
 
 ROOT_USER, ROOT_PASSWORD = "root", "root-secret"
 
@@ -247,7 +249,26 @@ class Daemon(Server):
 
     def is_ready(self) -> bool:
         with urllib.request.urlopen(f"{self.http_url}/readyz", timeout=1) as answer:
-            return answer.status == 200
+            return answer.status == 200 and self.caches()
+
+    def caches(self) -> bool:
+        """The change stream is followed (or there is none to follow), and Redis is trusted if it is up."""
+        status = self.status()
+        if status["stream"]["state"] in ("refused", "not asked for"):
+            return True
+        return status["stream"]["up"] and (status["redis"]["covered"] or not status["redis"]["up"])
+
+    def catch_up(self) -> None:
+        """Waits until everything written so far has been told by the change stream."""
+        begun = time.monotonic()
+
+        def told() -> bool:
+            stream = self.status()["stream"]
+            if stream["state"] in ("refused", "not asked for"):
+                return True
+            return stream["up"] and stream["lag_ms"] / 1000 < time.monotonic() - begun
+
+        wait_until(told, what="the change stream")
 
     @property
     def uri(self) -> str:

@@ -159,6 +159,8 @@ class scripted_upstream {
   }
 
   bool answer_one(int client, const byte_buffer& message) {
+    protocol::op_query legacy;
+    if (protocol::parse_op_query(message, legacy)) return answer_legacy(client, message, legacy.query);
     protocol::op_msg parsed;
     protocol::command_view command;
     const auto id = protocol::load_le<std::int32_t>(message.data() + 4);
@@ -168,16 +170,33 @@ class scripted_upstream {
     }
     const auto bytes = parsed.body.bytes();
     const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size()};
+    const answer reply = decide(question);
+    if (reply.close) return false;
+    if (reply.silent) return true;
+    return write_all(client, op_msg_message(reply.body, {.request_id = 1, .response_to = id}));
+  }
+
+  // A driver's first hello on a connection.
+  bool answer_legacy(int client, const byte_buffer& message, bson_view query) {
+    protocol::bson_element first;
+    if (protocol::bson_cursor fields(query); !fields.next(first)) return false;
+    const auto bytes = query.bytes();
+    const answer reply =
+        decide({std::string(first.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size()});
+    if (reply.close) return false;
+    byte_buffer out;
+    protocol::append_op_reply(out, 1, protocol::load_le<std::int32_t>(message.data() + 4), reply.body.view());
+    return write_all(client, out);
+  }
+
+  answer decide(const asked& question) {
     handler how = [](const asked&) { return okay(); };
     {
       const std::lock_guard lock(guard_);
       log_.push_back(question);
       if (const auto known = handlers_.find(question.command); known != handlers_.end()) how = known->second;
     }
-    const answer reply = how(question);
-    if (reply.close) return false;
-    if (reply.silent) return true;
-    return write_all(client, op_msg_message(reply.body, {.request_id = 1, .response_to = id}));
+    return how(question);
   }
 
   int listener_;

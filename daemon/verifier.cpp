@@ -1,0 +1,124 @@
+#include "daemon/verifier.hpp"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "daemon/control/upstream_reader.hpp"
+#include "daemon/data_thread.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr std::size_t max_waiting = 64;
+constexpr cache::duration longest_wait = std::chrono::seconds(5);
+constexpr auto look_again = std::chrono::milliseconds(20);
+
+}  // namespace
+
+class verifier::impl {
+ public:
+  impl(process& shared, const upstream_uri& upstream)
+      : shared_(shared),
+        reader_(upstream, std::chrono::duration_cast<std::chrono::milliseconds>(
+                              shared.settings.load()->upstream.connect_timeout)),
+        judge_(
+            shared.coherence, [this](const served_hit& hit) { return ask(hit); },
+            [this](cache::instant moment) { return wait(moment); }, &data_thread::now),
+        thread_([this] { run(); }) {}
+
+  ~impl() { stop(); }
+
+  void stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void verify(served_hit hit) {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (waiting_.size() >= max_waiting) return;
+      waiting_.push_back(std::move(hit));
+    }
+    changed_.notify_one();
+  }
+
+  [[nodiscard]] const thread_metrics& metrics() const noexcept { return metrics_; }
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) return;
+      const auto hit = std::move(waiting_.front());
+      waiting_.pop_front();
+      lock.unlock();
+      book(hit, judge_.judge(hit));
+      lock.lock();
+    }
+  }
+
+  void book(const served_hit& hit, const hit_judge::verdict& verdict) {
+    metrics_.verified[static_cast<std::size_t>(verdict.result)].add();
+    const bool old = verdict.result == verification::stale || verdict.result == verification::mismatch;
+    if (old) metrics_.staleness.observe(verdict.staleness);
+    if (verdict.result != verification::mismatch) return;
+    shared_.log.error("verifier", "an answer from the cache was wrong; it has been dropped",
+                      {{"namespace", hit.ns->name()},
+                       {"kind", hit.kind == cache::key_kind::list ? "list" : "document"},
+                       {"served_ms_ago",
+                        std::chrono::duration_cast<std::chrono::milliseconds>(data_thread::now() - hit.at).count()}});
+  }
+
+  std::optional<protocol::byte_buffer> ask(const served_hit& hit) {
+    std::string why;
+    auto batch = reader_.find(hit.db, hit.command, why);
+    if (!batch && !std::exchange(told_, true)) {
+      shared_.log.warn("verifier", "the upstream does not answer the proxy's own user: hits cannot be verified",
+                       {{"reason", why}});
+    }
+    return batch;
+  }
+
+  bool wait(cache::instant moment) {
+    const auto until = data_thread::now() + longest_wait;
+    std::unique_lock lock(mutex_);
+    while (shared_.coherence.stream().covered() <= moment) {
+      if (stopping_ || data_thread::now() >= until) return false;
+      changed_.wait_for(lock, look_again, [this] { return stopping_; });
+    }
+    return true;
+  }
+
+  process& shared_;
+  thread_metrics metrics_;  // written by the thread
+  upstream_reader reader_;  // used by the thread
+  hit_judge judge_;
+  bool told_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<served_hit> waiting_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+verifier::verifier(process& shared, const upstream_uri& upstream) : impl_(std::make_unique<impl>(shared, upstream)) {}
+verifier::~verifier() = default;
+void verifier::verify(served_hit hit) {
+  impl_->verify(std::move(hit));
+}
+const thread_metrics& verifier::metrics() const noexcept {
+  return impl_->metrics();
+}
+void verifier::stop() {
+  impl_->stop();
+}
+
+}  // namespace mongocached::daemon
