@@ -66,6 +66,11 @@ void coherence::apply_ddl(std::string_view db, std::string_view collection, clus
   told.fence = at;
 }
 
+// dropDatabase: each of its collections has told its own drop before.
+void coherence::apply_drop(std::string_view db, cluster_time at, std::vector<invalidation>& redis) {
+  for (const auto* ns : namespaces_.of_database(db)) apply_ddl(ns->db(), ns->collection(), at, redis);
+}
+
 void coherence::apply(const change_event& event, protocol::bson_view raw, std::vector<invalidation>& redis) {
   events_.add(event, raw);
   const bool foreign =
@@ -74,6 +79,7 @@ void coherence::apply(const change_event& event, protocol::bson_view raw, std::v
   if (names_a_document(event)) {
     return apply_document(event, invalidation_of(redis, name_of_namespace(event.db, event.collection)));
   }
+  if (event.what == change_kind::database && !event.db.empty()) return apply_drop(event.db, event.time, redis);
   apply_ddl(event.db, event.collection, event.time, redis);
   if (event.what == change_kind::rename) apply_ddl(event.to_db, event.to_collection, event.time, redis);
 }

@@ -37,6 +37,12 @@ bool administration::tell_redis(cache::invalidation what) {
   return answer.wait_for(longest_wait) == std::future_status::ready && answer.get();
 }
 
+void administration::drop(cache::invalidation what) {
+  asio::post(thread_.context(), [this, what = std::move(what)]() mutable {
+    if (thread_.store) thread_.store->invalidate(std::move(what), [](cache::store_status) {});
+  });
+}
+
 void administration::count() {
   asio::post(thread_.context(),
              [this] { thread_.metrics.invalidations[static_cast<std::size_t>(invalidation_source::admin)].add(); });

@@ -14,6 +14,8 @@ class administration {
   // From the side port's thread; wait for Redis no longer than its timeout allows.
   [[nodiscard]] invalidate_answer invalidate(const invalidate_request& request);
   [[nodiscard]] invalidate_answer flush();
+  // Drops it in Redis, and waits for nothing. Any thread.
+  void drop(cache::invalidation what);
 
  private:
   [[nodiscard]] bool tell_redis(cache::invalidation what);

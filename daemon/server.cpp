@@ -178,7 +178,8 @@ void server::impl::start_topology() {
 
 void server::impl::start_feed() {
   if (options_.settings->cache.enabled && verifies(*options_.settings)) {
-    verifier_ = std::make_unique<verifier>(shared_, options_.upstream);
+    verifier_ = std::make_unique<verifier>(
+        shared_, options_.upstream, [this](cache::invalidation what) { administration_->drop(std::move(what)); });
     shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
   }
   if (!needs_stream(*options_.settings)) return;

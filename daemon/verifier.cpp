@@ -15,12 +15,25 @@ constexpr std::size_t max_waiting = 64;
 constexpr cache::duration longest_wait = std::chrono::seconds(5);
 constexpr auto look_again = std::chrono::milliseconds(20);
 
+cache::invalidation dropping(const served_hit& hit) {
+  cache::invalidation out;
+  out.ns = hit.ns->name();
+  out.lists = hit.kind == cache::key_kind::list;
+  for (const auto& e : hit.entries) {
+    if (out.lists) break;
+    out.keys.emplace_back(out.key_bytes.size(), out.key_bytes.size() + e->key().size());
+    out.key_bytes.insert(out.key_bytes.end(), e->key().begin(), e->key().end());
+  }
+  return out;
+}
+
 }  // namespace
 
 class verifier::impl {
  public:
-  impl(process& shared, const upstream_uri& upstream)
+  impl(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
       : shared_(shared),
+        tell_redis_(std::move(tell_redis)),
         reader_(upstream, std::chrono::duration_cast<std::chrono::milliseconds>(
                               shared.settings.load()->upstream.connect_timeout)),
         judge_(
@@ -69,6 +82,7 @@ class verifier::impl {
     const bool old = verdict.result == verification::stale || verdict.result == verification::mismatch;
     if (old) metrics_.staleness.observe(verdict.staleness);
     if (verdict.result != verification::mismatch) return;
+    tell_redis_(dropping(hit));
     shared_.log.error("verifier", "an answer from the cache was wrong; it has been dropped",
                       {{"namespace", hit.ns->name()},
                        {"kind", hit.kind == cache::key_kind::list ? "list" : "document"},
@@ -97,6 +111,7 @@ class verifier::impl {
   }
 
   process& shared_;
+  const std::function<void(cache::invalidation)> tell_redis_;
   thread_metrics metrics_;  // written by the thread
   upstream_reader reader_;  // used by the thread
   hit_judge judge_;
@@ -109,7 +124,8 @@ class verifier::impl {
   std::thread thread_;
 };
 
-verifier::verifier(process& shared, const upstream_uri& upstream) : impl_(std::make_unique<impl>(shared, upstream)) {}
+verifier::verifier(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
+    : impl_(std::make_unique<impl>(shared, upstream, std::move(tell_redis))) {}
 verifier::~verifier() = default;
 void verifier::verify(served_hit hit) {
   impl_->verify(std::move(hit));

@@ -3,8 +3,9 @@
 //
 // A difference is no alarm yet: the document may have been written since. Once the change stream covers the moment of
 // the second reading, an entry that nothing has invalidated and that still differs is wrong: `mismatch`, logged as an
-// error, and dropped. `stale`: it was written before the answer was given, within what the mode promises; how old it
-// was at most goes to mongocached_staleness_seconds. `unclear`: written since, or the upstream gave no answer.
+// error, and dropped here and in Redis. `stale`: it was written before the answer was given, within what the mode
+// promises; how old it was at most goes to mongocached_staleness_seconds. `unclear`: written since, or the upstream
+// gave no answer.
 #pragma once
 
 #include <functional>
@@ -64,7 +65,8 @@ class hit_judge {
 
 class verifier {
  public:
-  verifier(process& shared, const upstream_uri& upstream);
+  // `tell_redis` drops there what was found to be wrong; called on the verifier's thread, must not block.
+  verifier(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis);
   ~verifier();
   verifier(const verifier&) = delete;
   verifier& operator=(const verifier&) = delete;

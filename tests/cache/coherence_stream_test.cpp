@@ -194,7 +194,8 @@ TEST_F(CoherenceStream, a_dropped_database_drops_its_collections_G) {
       apply({{"operationType", "dropDatabase"}, {"clusterTime", timestamp{11}}, {"ns", document{{"db", "shop"}}}});
   EXPECT_FALSE(holds(one_key));
   ASSERT_EQ(redis.size(), 1U);
-  EXPECT_TRUE(redis[0].everything);
+  EXPECT_EQ(redis[0].ns, "shop.things");
+  EXPECT_TRUE(redis[0].documents && redis[0].lists);
 }
 
 TEST_F(CoherenceStream, an_event_that_cannot_be_understood_drops_what_it_names) {
