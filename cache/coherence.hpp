@@ -97,8 +97,9 @@ class coherence {
   // G1, S1. False: the primary's time is behind what the stream told (a restored or rolled-back upstream): everything
   // is void, and so is the stream's position.
   [[nodiscard]] bool sampled(const primary_sample& sample);
-  // Events were missed, or another upstream stands where the old one was: nothing that was known holds (C3).
-  void void_history();
+  // Events were missed (`same_upstream`: that is all, and times go on), or another upstream stands where the old one
+  // was: nothing that was cached holds (C3).
+  void void_history(bool same_upstream = false);
 
   // Everything cached becomes unreachable at once: election, new epoch, flush. Flights in progress will not be stored.
   // Returns how many entries were dropped from memory.

@@ -29,7 +29,7 @@ bool names_a_document(const change_event& event) noexcept {
 }  // namespace
 
 void coherence::follow(bool on) {
-  if (follows_.exchange(on) != on) void_history();
+  if (follows_.exchange(on) != on) void_history(true);
 }
 
 void coherence::apply_document(const change_event& event, invalidation& redis) {
@@ -97,15 +97,21 @@ void coherence::pushed(const pushed_invalidation& what) {
 
 void coherence::applied(cluster_time position) {
   if (position == 0) return;
-  if (!log_begun_.exchange(true)) events_.begin(position);
+  // A stream that was resumed may begin behind some events of the time `position` + 1, which only the process before
+  // saw.
+  const auto whole_from = is_kept(guard::log_begin) ? position + 1 : position;
+  if (!log_begun_.exchange(true)) events_.begin(whole_from);
   saw_operation_time(position);
   stream_.applied(position);
 }
 
 bool coherence::sampled(const primary_sample& sample) {
   if (sample.operation_time == 0) return true;
-  // What the stream had told before this sample was asked for, the primary must know.
-  const bool behind = sample.operation_time < applied_before_sample_.load() && is_kept(guard::history);
+  // What the stream had told before this sample was asked for, the primary must know; and what a majority was said to
+  // have cannot be undone by an election either.
+  const auto majority = is_kept(guard::majority_stays) ? settled_.majority() : 0;
+  const bool behind =
+      sample.operation_time < std::max(applied_before_sample_.load(), majority) && is_kept(guard::history);
   if (behind) {
     void_history();
     return false;
@@ -120,21 +126,21 @@ bool coherence::sampled(const primary_sample& sample) {
   return true;
 }
 
-void coherence::void_history() {
+void coherence::void_history(bool same_upstream) {
   if (!is_kept(guard::history)) return;
   stream_.reset();
-  settled_.reset();
   events_.clear();
   log_begun_.store(false);
+  void_everything();
+  for (auto* ns : namespaces_.all()) ns->void_cacheability();  // K1: DDL may be among what was missed
+  // The writes of before are as true as ever: a read must still reach them.
+  if (same_upstream && is_kept(guard::times_hold)) return;
+  settled_.reset();
   applied_before_sample_.store(0);
   newest_.store(0);
-  void_everything();
   everywhere_.forget();
   flights_.forget_times();
-  for (auto* ns : namespaces_.all()) {
-    ns->forget_times();
-    ns->void_cacheability();  // K1: DDL may be among what was missed
-  }
+  for (auto* ns : namespaces_.all()) ns->forget_times();
 }
 
 }  // namespace mongocached::cache

@@ -1,5 +1,6 @@
 #include "cache/event_log.hpp"
 
+#include "cache/guard.hpp"
 #include "cache/key.hpp"
 
 namespace mongocached::cache {
@@ -29,9 +30,13 @@ list_write list_write_of(const change_event& event) noexcept {
 
 void event_log::add(const change_event& event, protocol::bson_view raw) {
   const bool one_namespace = !event.collection.empty() && event.what != change_kind::rename;
-  record fresh{event.time, {}, {raw.bytes().begin(), raw.bytes().end()}};
+  // One without a time counts as later than everything.
+  record fresh{event.time != 0 ? event.time : ~cluster_time{0}, {}, {raw.bytes().begin(), raw.bytes().end()}};
   if (one_namespace) fresh.ns.append(event.db).append(1, '.').append(event.collection);
   const std::scoped_lock lock(mutex_);
+  // A stream that was resumed may repeat itself; what is here must stay in the order of times.
+  if (event.time != 0 && event.time < newest_ && is_kept(guard::repeated_event)) return;
+  newest_ = std::max(newest_, event.time);
   bytes_ += fresh.raw.size();
   records_.push_back(std::move(fresh));
   while (bytes_ > max_bytes_) {
@@ -50,6 +55,7 @@ void event_log::begin(cluster_time from) {
 void event_log::clear() {
   const std::scoped_lock lock(mutex_);
   records_.clear();
+  newest_ = 0;
   bytes_ = 0;
   whole_ = false;
 }

@@ -2,7 +2,7 @@
 // as good as new if none of the events since its L may have changed it.
 //
 // Bounded in bytes: the oldest events go, and lists from before them cannot be judged any more. Events come in the
-// order of their times. Any thread.
+// order of their times, but for repetitions after a resume, which are left out. Any thread.
 #pragma once
 
 #include <deque>
@@ -40,6 +40,7 @@ class event_log {
   mutable std::mutex mutex_;
   std::deque<record> records_;
   std::size_t bytes_ = 0;
+  cluster_time newest_ = 0;
   bool whole_ = false;
   cluster_time whole_from_ = 0;
 };

@@ -60,7 +60,7 @@ using flight_ref = std::shared_ptr<flight>;
 // Fences F(key), by key hash: a collision only raises a fence, which costs a refused entry and never a wrong one.
 class fence_table {
  public:
-  static constexpr std::size_t slots = 1U << 14;
+  static constexpr std::size_t slots = is_simulation ? 64 : 1U << 14;
   [[nodiscard]] cluster_time of(std::uint64_t hash) const noexcept { return fences_[hash % slots].load(); }
   void raise(std::uint64_t hash, cluster_time to) noexcept { cache::raise(fences_[hash % slots], to); }
   void clear() noexcept {
@@ -135,7 +135,7 @@ class flight_table {
     mutable std::mutex mutex;
     std::unordered_map<std::string, slot> slots;
   };
-  static constexpr std::size_t shard_count = 64;
+  static constexpr std::size_t shard_count = is_simulation ? 2 : 64;
   [[nodiscard]] shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 20) % shard_count]; }
   bool settle(flight& f, entry_ref fresh, bool store);
   [[nodiscard]] bool is_clean(const flight& f, const slot* at) const;

@@ -26,17 +26,25 @@ enum class guard : std::uint8_t {
   join_lower,        // R5: no flight is joined that reads less than asked for
   settled,           // S1: majority reads, and Redis, get settled entries only
   election,          // S1: nothing unsettled survives an election
+  sampled_primary,   // S1: only the server that the newest sample came from fills
   history,           // C3: history lost, or a restored upstream, voids everything
+  times_hold,        // C3: history lost on the same upstream leaves fences and barriers as they are
+  majority_stays,    // C3: a primary behind what a majority had is a restored one
   epoch,             // an entry of another epoch is none
   ddl,               // G(ns)
   matcher,           // M: lists are judged
   unacknowledged,    // W7
+  repeated_event,    // R3: the log of events stays in the order of times when a resumed stream repeats itself
+  log_begin,         // R3: the log of events is whole only behind the time that the stream was resumed at
   count_
 };
 
 #ifdef MONGOCACHED_SIMULATION
+// Small tables and fixed seeds: a simulated world is made in microseconds and a schedule can be replayed.
+inline constexpr bool is_simulation = true;
 [[nodiscard]] bool is_kept(guard g) noexcept;
 #else
+inline constexpr bool is_simulation = false;
 [[nodiscard]] constexpr bool is_kept(guard /*g*/) noexcept {
   return true;
 }

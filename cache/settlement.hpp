@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "cache/guard.hpp"
 #include "cache/time.hpp"
@@ -17,6 +18,7 @@ struct primary_sample {
   cluster_time operation_time = 0;  // 0: the server gives none
   cluster_time majority = 0;        // lastWrite.majorityOpTime; 0: none (mongos)
   std::string election;             // opaque name of the term; empty: none (mongos)
+  std::string server{};             // who answered; empty: not told, any server may fill
 };
 
 class settlement {
@@ -26,6 +28,11 @@ class settlement {
   bool sampled(const primary_sample& sample);
   void reset();
 
+  // S1: a majority that one server reports says nothing of what another one, maybe deposed, has answered. True for the
+  // server of the newest sample. Ask once the reply is here: a sample that came before it counts, and one that comes
+  // later voids the flight.
+  [[nodiscard]] bool may_fill(std::string_view server) const;
+
   // U of an entry; 0 where the server gives no times (T2).
   [[nodiscard]] bool is_settled(cluster_time upper) const noexcept {
     return upper <= majority_.load(std::memory_order_acquire) || !is_kept(guard::settled);
@@ -33,8 +40,9 @@ class settlement {
   [[nodiscard]] cluster_time majority() const noexcept { return majority_.load(std::memory_order_acquire); }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::string election_;
+  std::string server_;
   std::atomic<cluster_time> majority_{0};
 };
 

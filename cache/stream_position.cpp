@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cache/guard.hpp"
+
 namespace mongocached::cache {
 
 void stream_position::opened(cluster_time from, bool mongos) noexcept {
@@ -33,7 +35,7 @@ cluster_time stream_position::applied(const batch& b) noexcept {
   boundary_ = std::max(boundary_, b.last_event);
 
   cluster_time reached = from_ == 0 ? 0 : from_ - 1;
-  if (!empty) reached = std::max(reached, b.last_event - 1);
+  if (!empty) reached = std::max(reached, is_kept(guard::transaction_time) ? b.last_event - 1 : b.last_event);
   if (counts) reached = std::max(reached, b.token > boundary_ ? b.token : b.token - 1);
   if (empty && !mongos_) {
     for (const cluster_time whole : {newest_event_, counts ? b.token : 0}) {

@@ -120,6 +120,7 @@ class coherence_feed::impl {
   void opened(const std::string& how) {
     {
       const std::scoped_lock lock(apply_mutex_);
+      if (!shared_.coherence.follows()) voided_ = data_thread::now();
       shared_.coherence.follow(true);
       // The mark says that up to it Redis was told everything; memory holds nothing older.
       shared_.coherence.applied(start_);
@@ -132,7 +133,8 @@ class coherence_feed::impl {
     redis_->lost();
     {
       const std::scoped_lock lock(apply_mutex_);
-      shared_.coherence.void_history();
+      shared_.coherence.void_history(true);
+      voided_ = data_thread::now();
     }
     shared_.log.warn("stream", "events were missed: everything cached is void", {{"reason", reason}});
   }
@@ -170,11 +172,15 @@ class coherence_feed::impl {
     bool good = false;
     {
       const std::scoped_lock lock(apply_mutex_);
+      // One from before the voiding says nothing of what came behind it.
+      if (sample.sent < voided_) return;
       good = shared_.coherence.sampled({.sent = sample.sent,
                                         .operation_time = sample.operation_time,
                                         .majority = sample.majority,
-                                        .election = sample.election});
+                                        .election = sample.election,
+                                        .server = sample.server});
       void_ = void_ || !good;
+      if (!good) voided_ = data_thread::now();
     }
     if (good) return settled_();
     shared_.log.warn(
@@ -194,7 +200,8 @@ class coherence_feed::impl {
 
   // Held while anything is applied or voided, so that no batch of before follows the voiding.
   std::mutex apply_mutex_;
-  bool void_ = false;  // until the stream begins anew
+  bool void_ = false;        // until the stream begins anew
+  cache::instant voided_{};  // when everything was last void
   cache::cluster_time start_ = 0;
 
   mutable std::mutex state_mutex_;

@@ -1,5 +1,7 @@
 #include "daemon/control/cluster_link.hpp"
 
+#include "daemon/control/topology_choice.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -119,6 +121,8 @@ bool cluster_link::select(link_error& error) {
   failures_ = 0;
   server_ = mongoc_server_description_id(server);
   mongos_ = std::strcmp(mongoc_server_description_type(server), "Mongos") == 0;
+  const mongoc_host_list_t* const host = mongoc_server_description_host(server);
+  address_ = host_and_port(host->host, host->port);
   mongoc_server_description_destroy(server);
   return true;
 }

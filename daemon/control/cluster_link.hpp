@@ -70,6 +70,7 @@ class cluster_link {
   // none.
   bool select(link_error& error);
   [[nodiscard]] bool selected_mongos() const { return mongos_; }
+  [[nodiscard]] const std::string& selected_address() const { return address_; }
 
   // A session for the commands that follow, without causal consistency. Ends at the next select() or end_session().
   bool start_session(link_error& error);
@@ -88,6 +89,7 @@ class cluster_link {
   mongoc_client_session_t* session_ = nullptr;
   std::uint32_t server_ = 0;
   bool mongos_ = false;
+  std::string address_;  // host_and_port()
   unsigned failures_ = 0;
 };
 

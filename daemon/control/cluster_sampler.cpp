@@ -69,6 +69,7 @@ bool cluster_sampler::ask_server(cluster_sample& out, link_error& error) {
   out.operation_time = hello->operation_time;
   out.majority = hello->majority;
   out.election = hello->election;
+  out.server = link_.selected_address();
   return true;
 }
 

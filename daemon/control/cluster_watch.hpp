@@ -35,6 +35,7 @@ struct cluster_sample {
   cache::cluster_time operation_time = 0;  // of the reply; 0: the server gives none
   cache::cluster_time majority = 0;        // lastWrite.majorityOpTime.ts; 0: none (mongos)
   std::string election;                    // electionId and setVersion as one opaque name; empty: none (mongos)
+  std::string server;                      // who answered: "host:port"; empty behind mongos
   bool mongos = false;
 };
 

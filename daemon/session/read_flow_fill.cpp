@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/cached_reply.hpp"
+#include "daemon/control/topology_choice.hpp"
 #include "daemon/fill_command.hpp"
 #include "daemon/session/read_flow.hpp"
 
@@ -21,7 +22,9 @@ cache::duration jittered(cache::duration ttl, std::uint64_t hash) noexcept {
 bool from_current_primary(session& s) {
   const auto* link = s.open_upstream();
   const auto& now = *s.thread().upstream;
-  return link != nullptr && now.available && link->host() == now.host && link->port() == now.port;
+  if (link == nullptr || !now.available || link->host() != now.host || link->port() != now.port) return false;
+  // S1: what the samples tell of a majority holds for their server alone.
+  return s.shared().coherence.settled().may_fill(host_and_port(now.host, now.port));
 }
 
 }  // namespace
