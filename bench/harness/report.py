@@ -10,6 +10,12 @@ PERCENTILES = ("p50", "p90", "p99", "p99.9", "max")
 # (row, yardstick, what the ratio of their throughputs says)
 RATIOS = [
     ("memory_hit", "echo", "a hit in memory keeps this share of the bare echo"),
+    (
+        "memory_hit",
+        "memory_hit_ttl",
+        "a hit checked against the change stream, against one that is not",
+    ),
+    ("fill", "fill_ttl", "a stored miss in mode bounded, against mode ttl"),
     ("redis_hit", "redis_get", "a hit in Redis keeps this share of Redis itself"),
     ("relay", "haproxy", "a relayed find, against HAProxy's TCP relay"),
     ("relay", "direct", "a relayed find, against the stub without a relay"),

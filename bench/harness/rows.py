@@ -42,6 +42,13 @@ def daemon_row(
 ROWS = [
     Row("echo", "bare echo", subjects.echo),
     Row("memory_hit", "hit in memory", daemon_row({}), outcome="l1_hit"),
+    # What following the cluster costs: the same without a change stream.
+    Row(
+        "memory_hit_ttl",
+        "hit in memory, mode ttl",
+        daemon_row({"CACHE_MODE": "ttl"}),
+        outcome="l1_hit",
+    ),
     Row("redis_get", "Redis itself, GET", subjects.redis),
     Row(
         "redis_hit",
@@ -55,6 +62,14 @@ ROWS = [
     Row("relay", "relay, cache off", daemon_row({"CACHE_ENABLED": "false"}), never=HITS),
     Row("miss", "miss, nothing stored", daemon_row({"CACHE_MEMORY": "0"}), DISTINCT, never=HITS),
     Row("fill", "miss, stored in memory", daemon_row({}), DISTINCT, outcome="miss", never=HITS),
+    Row(
+        "fill_ttl",
+        "miss, stored in memory, mode ttl",
+        daemon_row({"CACHE_MODE": "ttl"}),
+        DISTINCT,
+        outcome="miss",
+        never=HITS,
+    ),
     Row(
         "upstream",
         "SecantusDB itself",
