@@ -24,3 +24,8 @@ def daemon_binary() -> Path:
 def mongod_binary() -> str | None:
     """A real mongod, if there is one: $MONGOD, else PATH."""
     return os.environ.get("MONGOD") or shutil.which("mongod")
+
+
+def matcher_probe() -> Path:
+    """Built beside the unit tests: tests/tools/matcher_probe.cpp."""
+    return ROOT / "build/release/tests/matcher_probe"
