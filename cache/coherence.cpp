@@ -100,16 +100,17 @@ void coherence::renew_wide(const write_target& target) {
   }
 }
 
-void coherence::mark(const write_target& target) {
-  const bool by_stream = relies_on_stream(target);
+bool coherence::mark(const write_target& target, std::uint64_t term) {
+  const bool by_stream = relies_on_stream(target, term);
   if (reaches_beyond_a_collection(target)) {
     everywhere_.begin();
     if (!by_stream) renew_wide(target);
-    return;
+    return false;
   }
   auto* ns = state_of(target);
-  if (ns == nullptr) return;  // beyond the limit: nothing of it is ever cached
-  if (target.is_judged()) {
+  if (ns == nullptr) return false;  // beyond the limit: nothing of it is ever cached
+  const bool judged = by_stream && target.is_judged();
+  if (judged) {
     ns->begin_judged_write();
     judge_lists(*ns, target);
   } else {
@@ -123,6 +124,7 @@ void coherence::mark(const write_target& target) {
     if (!by_stream) renew(*ns, key_kind::document);
   }
   if (target.ddl) ns->void_cacheability();
+  return judged;
 }
 
 // W3, decided from the command itself.
@@ -144,15 +146,15 @@ void coherence::judge_lists(namespace_state& ns, const write_target& target) {
   }
 }
 
-void coherence::invalidate(const write_target& target, cluster_time at) {
-  const bool by_stream = relies_on_stream(target);
+void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged) {
+  const bool by_stream = relies_on_stream(target, term);
   if (reaches_beyond_a_collection(target)) {
     if (by_stream) return everywhere_.raise_barrier(at);
     return renew_wide(target);
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;
-  invalidate_lists(*ns, target, at);
+  invalidate_lists(*ns, at, by_stream, judged);
   if (target.reach == extent::keys) {
     for_each_key(target, [this, at](key_view key) { flights_.invalidate(key, at); });
   } else if (by_stream) {
@@ -165,10 +167,10 @@ void coherence::invalidate(const write_target& target, cluster_time at) {
   if (target.ddl || ns->last_known() == cacheability::missing) ns->void_cacheability();
 }
 
-void coherence::invalidate_lists(namespace_state& ns, const write_target& target, cluster_time at) {
+void coherence::invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged) {
   ns.lists().raise_newest(at);
-  if (target.is_judged()) return;  // they were judged, and none came since
-  if (relies_on_stream(target)) {
+  if (by_stream && judged) return;  // they were judged, and none came since
+  if (by_stream) {
     if (is_kept(guard::list_barrier)) ns.writes(key_kind::list).raise_barrier(at);
     return;
   }
@@ -176,7 +178,7 @@ void coherence::invalidate_lists(namespace_state& ns, const write_target& target
   renew(ns, key_kind::list);
 }
 
-void coherence::unmark(const write_target& target, instant held_until) {
+void coherence::unmark(const write_target& target, instant held_until, bool judged) {
   if (reaches_beyond_a_collection(target)) {
     everywhere_.hold(held_until);
     return everywhere_.end();
@@ -185,7 +187,7 @@ void coherence::unmark(const write_target& target, instant held_until) {
   if (ns == nullptr) return;
   auto& lists = ns->writes(key_kind::list);
   lists.hold(held_until);
-  if (target.is_judged()) {
+  if (judged) {
     ns->end_judged_write();
   } else {
     lists.end();
@@ -199,12 +201,12 @@ void coherence::unmark(const write_target& target, instant held_until) {
 }
 
 pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative)
-    : owner_(owner), targets_(std::move(targets)), tentative_(tentative) {
+    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()) {
   if (tentative_) {
     owner_.everywhere_.begin();
     return;
   }
-  for (const auto& target : targets_) owner_.mark(target);
+  for (const auto& target : targets_) judged_.push_back(owner_.mark(target, term_));
 }
 
 pending_write::~pending_write() {
@@ -216,7 +218,9 @@ pending_write::~pending_write() {
 
 void pending_write::invalidate(cluster_time at) {
   fence_ = at != 0 ? at : owner_.newest_operation_time();
-  for (const auto& target : targets_) owner_.invalidate(target, fence_);
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    owner_.invalidate(targets_[i], fence_, term_, !tentative_ && judged_[i]);
+  }
   invalidated_ = true;
 }
 
@@ -231,15 +235,17 @@ void pending_write::unmark() {
     owner_.everywhere_.hold(held_until_);
     return owner_.everywhere_.end();
   }
-  for (const auto& target : targets_) owner_.unmark(target, held_until_);
+  for (std::size_t i = 0; i < targets_.size(); ++i) owner_.unmark(targets_[i], held_until_, judged_[i]);
 }
 
-std::vector<invalidation> pending_write::for_redis() const {
+std::vector<invalidation> pending_write::for_redis(bool strict) const {
   std::vector<invalidation> out;
   for (const auto& target : targets_) {
-    const bool by_stream = owner_.relies_on_stream(target);
-    // W4: nothing of it is looked up until the stream, which tells Redis as well, has passed the write.
-    if (by_stream && target.reach != extent::keys) continue;
+    const bool by_stream = owner_.relies_on_stream(target, term_);
+    // W4: nothing of it is looked up until the stream, which tells Redis as well, has passed the write. In mode
+    // `strict` a collection's own were announced, and are taken back by name.
+    const bool waits = by_stream && target.reach != extent::keys;
+    if (waits && !(strict && reaches_beyond_a_collection(target))) continue;
     auto& one = out.emplace_back();
     one.fence = fence_;
     one.hold = hold();

@@ -88,7 +88,9 @@ class coherence {
 
   // Whether writes rely on the stream. Changing it voids everything.
   void follow(bool on);
-  [[nodiscard]] bool follows() const noexcept { return follows_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool follows() const noexcept { return term_.load(std::memory_order_acquire) != 0; }
+  // The stream was resumed where an earlier process left a mark.
+  void resumed(cluster_time mark);
   // C1: one event. Adds to `redis` what Redis has to be told.
   void apply(const change_event& event, protocol::bson_view raw, std::vector<invalidation>& redis);
   void pushed(const pushed_invalidation& what);
@@ -97,6 +99,9 @@ class coherence {
   // G1, S1. False: the primary's time is behind what the stream told (a restored or rolled-back upstream): everything
   // is void, and so is the stream's position.
   [[nodiscard]] bool sampled(const primary_sample& sample);
+  // S1: the connection to the primary was lost, and it may come back with less. What is not settled falls, with all
+  // flights.
+  void void_unsettled();
   // Events were missed (`same_upstream`: that is all, and times go on), or another upstream stands where the old one
   // was: nothing that was cached holds (C3).
   void void_history(bool same_upstream = false);
@@ -111,15 +116,19 @@ class coherence {
 
  private:
   friend class pending_write;
-  void mark(const write_target& target);
+  // True if the lists were judged (W3): then the write's end is told the same.
+  [[nodiscard]] bool mark(const write_target& target, std::uint64_t term);
   void judge_lists(namespace_state& ns, const write_target& target);
-  void invalidate_lists(namespace_state& ns, const write_target& target, cluster_time at);
-  void invalidate(const write_target& target, cluster_time at);
-  void unmark(const write_target& target, instant held_until);
+  void invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged);
+  void invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged);
+  void unmark(const write_target& target, instant held_until, bool judged);
   void renew(namespace_state& ns, key_kind kind) noexcept;
   void renew_wide(const write_target& target);
   [[nodiscard]] namespace_state* state_of(const write_target& target);
-  [[nodiscard]] bool relies_on_stream(const write_target& target) const noexcept { return follows() && !target.ddl; }
+  // `term` is that of when the write began: what the stream told before it was followed, nobody heard.
+  [[nodiscard]] bool relies_on_stream(const write_target& target, std::uint64_t term) const noexcept {
+    return term != 0 && term == term_.load(std::memory_order_acquire) && !target.ddl;
+  }
 
   void apply_document(const change_event& event, invalidation& redis);
   void apply_drop(std::string_view db, cluster_time at, std::vector<invalidation>& redis);
@@ -133,7 +142,8 @@ class coherence {
   event_log events_;
   namespace_table namespaces_;
   flight_table flights_;
-  std::atomic<bool> follows_{false};
+  std::atomic<std::uint64_t> term_{0};  // of following without a gap; 0: the stream is not followed
+  std::atomic<std::uint64_t> last_term_{0};
   std::atomic<bool> log_begun_{false};
   std::atomic<cluster_time> newest_{0};
   std::atomic<cluster_time> applied_before_sample_{0};
@@ -164,13 +174,16 @@ class pending_write {
   // After invalidate(): the fence that it set, and how long its keys are held.
   [[nodiscard]] cluster_time fence() const noexcept { return fence_; }
   [[nodiscard]] duration hold() const noexcept { return held_until_ == instant{} ? duration{} : owner_.options_.hold; }
-  // What Redis has to be told after invalidate().
-  [[nodiscard]] std::vector<invalidation> for_redis() const;
+  // What Redis has to be told after invalidate(). `strict`: some collection's mode lets no other process answer from
+  // Redis once the write is acknowledged.
+  [[nodiscard]] std::vector<invalidation> for_redis(bool strict = false) const;
 
  private:
   coherence& owner_;
   const std::vector<write_target> targets_;
   const bool tentative_;
+  const std::uint64_t term_;
+  std::vector<bool> judged_;  // a flag a target
   bool invalidated_ = false;
   bool unmarked_ = false;
   cluster_time fence_ = 0;

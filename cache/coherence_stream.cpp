@@ -29,11 +29,28 @@ bool names_a_document(const change_event& event) noexcept {
 }  // namespace
 
 void coherence::follow(bool on) {
-  if (follows_.exchange(on) != on) void_history(true);
+  if (follows() == on) return;
+  // What was marked under another term is settled without the stream, and renews generations.
+  term_.store(on ? ++last_term_ : 0);
+  void_history(true);
+  if (on) return;
+  // Nothing will ever reach the barriers; what they guarded has been dropped.
+  everywhere_.forget();
+  for (auto* ns : namespaces_.all()) {
+    ns->writes(key_kind::document).forget();
+    ns->writes(key_kind::list).forget();
+  }
+}
+
+void coherence::resumed(cluster_time mark) {
+  applied(mark);
+  // C3: a primary that is behind the mark was restored or rolled back.
+  applied_before_sample_.store(mark);
 }
 
 void coherence::apply_document(const change_event& event, invalidation& redis) {
   redis.fence = std::max(redis.fence, event.time);
+  namespaces_.saw_event(event.time);  // before it is looked for: who adds it now, knows of the event
   const auto begin = redis.key_bytes.size();
   append_key_prefix(redis.key_bytes, key_kind::document, event.db, event.collection);
   const bool known = event.id && append_canonical_id(redis.key_bytes, *event.id);
@@ -57,7 +74,7 @@ void coherence::apply_ddl(std::string_view db, std::string_view collection, clus
   target.ddl = true;
   target.db = db;
   target.collection = collection;
-  if (is_kept(guard::ddl)) invalidate(target, at);
+  if (is_kept(guard::ddl)) invalidate(target, at, 0, false);
   auto& told = redis.emplace_back();
   told.everything = target.reach != extent::collection;
   told.ns = name_of_namespace(db, collection);
@@ -126,8 +143,18 @@ bool coherence::sampled(const primary_sample& sample) {
   return true;
 }
 
+void coherence::void_unsettled() {
+  settled_.lost();
+  flights_.dirty_all();
+  local_.erase_if([this](const entry& e) {
+    const auto& meta = e.meta();
+    return meta.level != entry_level::majority && !settled_.is_settled(meta.upper);
+  });
+}
+
 void coherence::void_history(bool same_upstream) {
   if (!is_kept(guard::history)) return;
+  if (const auto term = term_.load(); term != 0) term_.store(++last_term_);
   stream_.reset();
   events_.clear();
   log_begun_.store(false);
@@ -140,7 +167,7 @@ void coherence::void_history(bool same_upstream) {
   newest_.store(0);
   everywhere_.forget();
   flights_.forget_times();
-  for (auto* ns : namespaces_.all()) ns->forget_times();
+  namespaces_.forget_times();
 }
 
 }  // namespace mongocached::cache

@@ -1,5 +1,7 @@
 #include "cache/event_log.hpp"
 
+#include <algorithm>
+
 #include "cache/guard.hpp"
 #include "cache/key.hpp"
 
@@ -31,17 +33,18 @@ list_write list_write_of(const change_event& event) noexcept {
 void event_log::add(const change_event& event, protocol::bson_view raw) {
   const bool one_namespace = !event.collection.empty() && event.what != change_kind::rename;
   // One without a time counts as later than everything.
-  record fresh{event.time != 0 ? event.time : ~cluster_time{0}, {}, {raw.bytes().begin(), raw.bytes().end()}};
-  if (one_namespace) fresh.ns.append(event.db).append(1, '.').append(event.collection);
+  auto fresh = std::make_shared<record>(
+      record{event.time != 0 ? event.time : ~cluster_time{0}, {}, {raw.bytes().begin(), raw.bytes().end()}});
+  if (one_namespace) fresh->ns.append(event.db).append(1, '.').append(event.collection);
   const std::scoped_lock lock(mutex_);
   // A stream that was resumed may repeat itself; what is here must stay in the order of times.
   if (event.time != 0 && event.time < newest_ && is_kept(guard::repeated_event)) return;
   newest_ = std::max(newest_, event.time);
-  bytes_ += fresh.raw.size();
+  bytes_ += fresh->raw.size();
   records_.push_back(std::move(fresh));
   while (bytes_ > max_bytes_) {
-    whole_from_ = std::max(whole_from_, records_.front().time);
-    bytes_ -= records_.front().raw.size();
+    whole_from_ = std::max(whole_from_, records_.front()->time);
+    bytes_ -= records_.front()->raw.size();
     records_.pop_front();
   }
 }
@@ -63,16 +66,20 @@ void event_log::clear() {
 bool event_log::leaves_alone(const entry& list) const {
   const auto since = list.meta().lower;
   const auto ns = namespace_of(list.key());
-  const std::scoped_lock lock(mutex_);
-  if (!whole_ || since < whole_from_) return false;
-  std::size_t judged = 0;
-  for (auto at = records_.rbegin(); at != records_.rend() && at->time > since; ++at) {
-    if (++judged > max_judged) return false;
-    if (!at->ns.empty() && at->ns != ns) continue;
-    const auto raw = protocol::bson_view::parse(at->raw);
-    if (at->ns.empty() || !raw || may_change(list, list_write_of(read_change_event(*raw)))) return false;
+  std::vector<std::shared_ptr<const record>> later;  // judged without the lock: the stream must go on
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!whole_ || since < whole_from_) return false;
+    for (auto at = records_.rbegin(); at != records_.rend() && (*at)->time > since; ++at) {
+      if ((*at)->ns.empty()) return false;
+      if ((*at)->ns == ns) later.push_back(*at);
+      if (later.size() > max_judged) return false;
+    }
   }
-  return true;
+  return std::ranges::none_of(later, [&list](const auto& event) {
+    const auto raw = protocol::bson_view::parse(event->raw);
+    return !raw || may_change(list, list_write_of(read_change_event(*raw)));
+  });
 }
 
 }  // namespace mongocached::cache

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -34,11 +35,11 @@ class event_log {
     byte_buffer raw;
   };
   // More events than this since its L: the list is not judged.
-  static constexpr std::size_t max_judged = 500;
+  static constexpr std::size_t max_judged = 200;
 
   const std::size_t max_bytes_;
   mutable std::mutex mutex_;
-  std::deque<record> records_;
+  std::deque<std::shared_ptr<const record>> records_;
   std::size_t bytes_ = 0;
   cluster_time newest_ = 0;
   bool whole_ = false;

@@ -115,7 +115,7 @@ void flight_table::changed(key_view key, cluster_time at) {
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
   fences_.raise(key.hash, at);
-  const auto contained = [at](cluster_time lower) { return lower >= at && is_kept(guard::late_event); };
+  const auto contained = [at](cluster_time lower) { return at != 0 && lower >= at && is_kept(guard::late_event); };
   if (const auto held = local_.peek(key.bytes, key.hash); held && !contained(held->meta().lower)) {
     local_.erase_exact(*held);
   }
@@ -154,6 +154,13 @@ void flight_table::unmark(key_view key, instant held_until) {
   if (at.pending > 0) --at.pending;
   if (held_until > at.held_until) at.held_until = held_until;
   if (at.idle()) home.slots.erase(found);
+}
+
+void flight_table::dirty_all() {
+  for (std::size_t i = 0; i < shard_count; ++i) {
+    const std::scoped_lock lock(shards_[i].mutex);
+    for (auto& [key, at] : shards_[i].slots) dirty(at);
+  }
 }
 
 void flight_table::sweep(instant now) {

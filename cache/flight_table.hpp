@@ -97,7 +97,7 @@ class flight_table {
   // stores nothing.
   [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
                                    bool may_join, instant now, const flight::waiter& joined);
-  // The L that the read is finally sent with (a lease's fence may have raised it).
+  // The L that the entry will have: that of the read finally sent, or of what another process had read.
   void set_lower(flight& f, cluster_time lower);
 
   // R6. Stores `fresh` unless the flight is dirty, a write is pending, the generation changed or, of a list, its
@@ -118,6 +118,8 @@ class flight_table {
   void changed(key_view key, cluster_time at);
 
   [[nodiscard]] cluster_time fence(std::uint64_t hash) const noexcept { return fences_.of(hash); }
+  // S1: no flight under way is stored.
+  void dirty_all();
   // Times are void (another upstream).
   void forget_times() noexcept { fences_.clear(); }
   // Drops holds that ran out; call about once a second.

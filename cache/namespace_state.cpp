@@ -76,6 +76,7 @@ namespace_state* namespace_table::find_or_add(std::string_view db, std::string_v
   if (const auto known = states_.find(name); known != states_.end()) return known->second.get();
   if (states_.size() >= limit_) return nullptr;
   auto state = std::make_unique<namespace_state>(name, next_generation(), threads_);
+  state->lists().raise_newest(newest_event_.load());
   return states_.emplace(std::move(name), std::move(state)).first->second.get();
 }
 
@@ -91,6 +92,11 @@ std::vector<namespace_state*> namespace_table::all() const {
   out.reserve(states_.size());
   for (const auto& [name, state] : states_) out.push_back(state.get());
   return out;
+}
+
+void namespace_table::forget_times() {
+  newest_event_.store(0);
+  for (auto* state : all()) state->forget_times();
 }
 
 std::vector<namespace_state*> namespace_table::of_database(std::string_view db) const {

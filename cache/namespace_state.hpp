@@ -108,6 +108,9 @@ class namespace_table {
   [[nodiscard]] namespace_state* find(std::string_view name) const;
   // Never used before in this process.
   [[nodiscard]] std::uint64_t next_generation() noexcept { return ++last_generation_; }
+  // N of a namespace that nobody has met yet: an event of this time has passed.
+  void saw_event(cluster_time t) noexcept { raise(newest_event_, t); }
+  void forget_times();
   [[nodiscard]] std::vector<namespace_state*> all() const;
   [[nodiscard]] std::vector<namespace_state*> of_database(std::string_view db) const;
 
@@ -119,6 +122,7 @@ class namespace_table {
   const std::size_t limit_;
   const std::size_t threads_;
   std::atomic<std::uint64_t> last_generation_{0};
+  std::atomic<cluster_time> newest_event_{0};
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, std::unique_ptr<namespace_state>, text_hash, std::equal_to<>> states_;
 };

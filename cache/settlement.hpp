@@ -27,6 +27,10 @@ class settlement {
   // sample is given again.
   bool sampled(const primary_sample& sample);
   void reset();
+  // The primary may be another one, or the same with less: what was not settled yet never counts as settled.
+  void lost() noexcept { era_.fetch_add(1); }
+  // Grows whenever unsettled values become void: one that waits to settle remembers it.
+  [[nodiscard]] std::uint64_t era() const noexcept { return era_.load(std::memory_order_acquire); }
 
   // S1: a majority that one server reports says nothing of what another one, maybe deposed, has answered. True for the
   // server of the newest sample. Ask once the reply is here: a sample that came before it counts, and one that comes
@@ -44,6 +48,7 @@ class settlement {
   std::string election_;
   std::string server_;
   std::atomic<cluster_time> majority_{0};
+  std::atomic<std::uint64_t> era_{0};
 };
 
 }  // namespace mongocached::cache

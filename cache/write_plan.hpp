@@ -3,7 +3,8 @@
 //
 // Keys are known where a filter holds `_id` to a modelled value, {$eq: value} or {$in: [values]} - alone or beside
 // other fields, which can only narrow it - without a collation, and where an upsert could only insert that very _id.
-// Whatever the targets, lists of a namespace that is written to are the caller's to invalidate.
+// Where the command tells what it does to the documents, the plan says it: the caller judges the lists by it, and else
+// counts them all as written.
 #pragma once
 
 #include <string>
@@ -28,7 +29,7 @@ enum class command_kind : std::uint8_t {
 };
 
 enum class extent : std::uint8_t {
-  keys,        // exactly these documents, and any list of the namespace
+  keys,        // exactly these documents, and the lists that `changes` may reach
   collection,  // any document and list of the namespace
   database,
   everything,

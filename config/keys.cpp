@@ -188,7 +188,8 @@ const std::array key_table{
          .spec = one_of(modes),
          .meaning =
              "\"bounded\": no answer misses a write older than max_lag. \"strict\": each hit is checked in Redis, so "
-             "no write through any mongocached is missed; needs redis.uri. \"ttl\": without change stream; writes "
+             "no acknowledged write through any mongocached is missed; finds by _id only; needs redis.uri. \"ttl\": "
+             "without change stream; writes "
              "from elsewhere are seen after ttl."}),
     cache<&cache_settings::max_lag>(
         {.name = "max_lag",
@@ -197,7 +198,8 @@ const std::array key_table{
     cache<&cache_settings::serve_stale_on_error>(
         {.name = "serve_stale_on_error",
          .spec = stale_spec,
-         .meaning = "With the upstream away, how long entries are served beyond what max_lag allows.",
+         .meaning =
+             "Not there yet: with the upstream away, how long entries would be served beyond what max_lag allows.",
          .zero = "0s: never"}),
     cache<&cache_settings::verify_share>(
         {.name = "verify_share",

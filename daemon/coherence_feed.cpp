@@ -56,6 +56,7 @@ class coherence_feed::impl {
     events.batch = [this](const stream_batch& batch) { take(batch); };
     events.sample = [this](const cluster_sample& sample) { take(sample); };
     events.no_sample = [this](const std::string& reason) {
+      shared_.coherence.void_unsettled();
       shared_.log.debug("stream", "the primary gave no sample", {{"reason", reason}});
     };
     const std::scoped_lock lock(watch_mutex_);
@@ -92,6 +93,7 @@ class coherence_feed::impl {
   protocol::byte_buffer begin() {
     cache::coverage_mark mark;
     if (has_redis_ && !std::exchange(began_, true)) mark = redis_->wait_for_mark(mark_wait);
+    if (mark.token.empty()) mark = {};  // then the stream begins at the present
     const std::scoped_lock lock(apply_mutex_);
     void_ = false;
     start_ = mark.time;
@@ -109,6 +111,7 @@ class coherence_feed::impl {
       case stream_state::opened:
         return opened(reason);
       case stream_state::lost:
+        shared_.coherence.void_unsettled();
         return shared_.log.warn("stream", "lost: it will be resumed where it stopped", {{"reason", reason}});
       case stream_state::history_lost:
         return lose_history(reason);
@@ -123,7 +126,7 @@ class coherence_feed::impl {
       if (!shared_.coherence.follows()) voided_ = data_thread::now();
       shared_.coherence.follow(true);
       // The mark says that up to it Redis was told everything; memory holds nothing older.
-      shared_.coherence.applied(start_);
+      if (start_ != 0) shared_.coherence.resumed(std::exchange(start_, 0));
     }
     shared_.stream_refused.store(false);
     shared_.log.info("stream", "following the cluster's changes", {{"how", how}});
@@ -141,10 +144,12 @@ class coherence_feed::impl {
 
   void refused(const std::string& reason) {
     redis_->lost();
+    const bool followed = shared_.coherence.follows();
     {
       const std::scoped_lock lock(apply_mutex_);
       shared_.coherence.follow(false);
     }
+    if (followed) redis_->void_all();
     shared_.stream_refused.store(true);
     shared_.log.warn("stream", "no change stream here: mode ttl is what is promised instead of bounded",
                      {{"reason", reason},

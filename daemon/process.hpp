@@ -45,8 +45,7 @@ struct process {
         log(log_to),
         local({.budget_bytes = settings.load()->cache.memory}),
         coherence(local, {.threads = threads}),
-        authorization(settings.load()->upstream.authz_ttl),
-        has_strict(uses_mode(*settings.load(), config::cache_mode::strict)) {}
+        authorization(settings.load()->upstream.authz_ttl) {}
 
   // Replaced as a whole on SIGHUP; threads pick it up within a sweep.
   std::atomic<std::shared_ptr<const config::settings>> settings;
@@ -57,8 +56,6 @@ struct process {
   cache::transaction_table transactions;
   cache::writing_cursors writing_cursors;
   cluster_clock clock;
-
-  const bool has_strict;  // some collection is in mode `strict`
 
   // TLS towards the upstream; null: plain.
   std::shared_ptr<boost::asio::ssl::context> upstream_tls;

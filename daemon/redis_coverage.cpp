@@ -9,6 +9,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr auto save_period = std::chrono::seconds(1);
+// So many checks, a second apart, find an old mark before a new epoch takes its place.
+constexpr int patience = 3;
 constexpr auto ask_again = std::chrono::milliseconds(50);
 // The store answers within its timeout; this is for a control thread that is late.
 constexpr auto longest_tell = std::chrono::seconds(2);
@@ -81,6 +83,10 @@ bool redis_coverage::deliver(std::vector<cache::invalidation> events) {
     };
     for (auto& event : events) {
       if (!self->store_) {
+        {
+          const std::scoped_lock lock(self->mutex_);
+          self->missed_ = true;
+        }
         told(cache::store_status::unavailable);
       } else {
         self->store_->invalidate(std::move(event), told);
@@ -98,14 +104,15 @@ void redis_coverage::tell(std::vector<cache::invalidation> events, cache::cluste
     const std::scoped_lock lock(mutex_);
     term = term_;
   }
-  if (!deliver(std::move(events)) || position == 0) return;  // the mark stays where it is
+  // Without a token, or not acknowledged, the mark stays where it is.
+  if (!deliver(std::move(events)) || position == 0 || token.empty()) return;
   bool first = false;
   {
     const std::scoped_lock lock(mutex_);
     if (term != term_) return;
     applied_ = position;
     token_.assign(token.begin(), token.end());
-    first = start_ == 0;
+    first = start_ == 0 || std::exchange(missed_, false);
     if (first) start_ = position;
   }
   if (first) changed();
@@ -135,6 +142,15 @@ void redis_coverage::changed() {
   asio::post(control_, [self = shared_from_this()] { self->check(); });
 }
 
+void redis_coverage::void_all() {
+  asio::post(control_, [self = shared_from_this()] {
+    if (!self->store_) return;
+    cache::invalidation everything;
+    everything.everything = true;
+    self->store_->invalidate(std::move(everything), [](cache::store_status) {});
+  });
+}
+
 void redis_coverage::every_second() {
   if (shared_.redis_covered.load()) {
     save([](cache::store_status) {});
@@ -150,30 +166,39 @@ void redis_coverage::every_second() {
 // Is what lies in Redis known to be whole?
 void redis_coverage::check() {
   if (checking_ || !store_ || shared_.redis_covered.load()) return;
+  std::uint64_t term = 0;
   {
     const std::scoped_lock lock(mutex_);
     if (!began_ || start_ == 0) return;
+    term = term_;
   }
   checking_ = true;
-  store_->load_mark([self = shared_from_this()](cache::store_status status, const cache::coverage_mark& mark) {
+  store_->load_mark([self = shared_from_this(), term](cache::store_status status, const cache::coverage_mark& mark) {
     self->checking_ = false;
-    if (status == cache::store_status::ok) self->judge(mark);
+    if (status == cache::store_status::ok) self->judge(mark, term);
   });
 }
 
-void redis_coverage::judge(const cache::coverage_mark& mark) {
+void redis_coverage::judge(const cache::coverage_mark& mark, std::uint64_t term) {
   cache::cluster_time start = 0;
   {
     const std::scoped_lock lock(mutex_);
-    if (!began_ || start_ == 0) return;
+    if (term != term_) return;
     start = start_;
   }
-  if (mark.epoch != cache::epoch_name{} && mark.time >= start) return trust(mark.epoch);
-  renew_epoch();
+  const bool there = mark.epoch != cache::epoch_name{};
+  if (there && mark.time >= start) {
+    old_marks_ = 0;
+    return trust(mark.epoch, term);
+  }
+  // Another process may be about to move it on.
+  if (there && ++old_marks_ < patience) return;
+  old_marks_ = 0;
+  renew_epoch(term);
 }
 
 // C3: no mark, or one from before our stream began: nobody knows what is missing in between.
-void redis_coverage::renew_epoch() {
+void redis_coverage::renew_epoch(std::uint64_t term) {
   {
     const std::scoped_lock lock(mutex_);
     if (applied_ == 0) return;  // no mark of our own to give: at the next batch
@@ -181,11 +206,11 @@ void redis_coverage::renew_epoch() {
   cache::invalidation everything;
   everything.everything = true;
   checking_ = true;
-  store_->invalidate(std::move(everything), [self = shared_from_this()](cache::store_status status) {
+  store_->invalidate(std::move(everything), [self = shared_from_this(), term](cache::store_status status) {
     self->checking_ = false;
     if (status != cache::store_status::ok || !self->store_) return;
-    self->save([self, epoch = self->hub_->epoch()](cache::store_status saved) {
-      if (saved == cache::store_status::ok) self->trust(epoch);
+    self->save([self, term, epoch = self->hub_->epoch()](cache::store_status saved) {
+      if (saved == cache::store_status::ok) self->trust(epoch, term);
     });
   });
 }
@@ -202,11 +227,11 @@ void redis_coverage::save(std::function<void(cache::store_status)> done) {
   store_->save_mark(mark, std::move(done));
 }
 
-void redis_coverage::trust(const cache::epoch_name& epoch) {
+void redis_coverage::trust(const cache::epoch_name& epoch, std::uint64_t term) {
   bool before = false;
   {
     const std::scoped_lock lock(mutex_);
-    if (!began_) return;
+    if (!began_ || term != term_) return;
     before = shared_.redis_covered.exchange(true);
   }
   // Whoever saw another epoch since has set it to false before this looks, or sees it set and does so afterwards.

@@ -40,6 +40,8 @@ class redis_coverage : public std::enable_shared_from_this<redis_coverage> {
   void lost();
   // Redis has another epoch.
   void changed();
+  // Nothing that lies in Redis holds any more, for anybody.
+  void void_all();
 
  private:
   struct mark_answer {  // guarded by mutex_
@@ -52,10 +54,10 @@ class redis_coverage : public std::enable_shared_from_this<redis_coverage> {
   void hear(const cache::push_message& message);
   void every_second();
   void check();
-  void judge(const cache::coverage_mark& mark);
-  void renew_epoch();
+  void judge(const cache::coverage_mark& mark, std::uint64_t term);
+  void renew_epoch(std::uint64_t term);
   void save(std::function<void(cache::store_status)> done);
-  void trust(const cache::epoch_name& epoch);
+  void trust(const cache::epoch_name& epoch, std::uint64_t term);
 
   process& shared_;
   boost::asio::io_context& control_;
@@ -65,11 +67,13 @@ class redis_coverage : public std::enable_shared_from_this<redis_coverage> {
   std::unique_ptr<cache::shared_store> store_;
   std::unique_ptr<cache::push_subscriber> subscriber_;
   bool checking_ = false;
+  int old_marks_ = 0;  // seen in a row
 
   std::mutex mutex_;
   std::condition_variable answered_;
   bool stopped_ = false;
   bool began_ = false;
+  bool missed_ = false;              // an event came before Redis was known
   std::uint64_t term_ = 0;           // of the stream: counts began() and lost()
   cache::cluster_time start_ = 0;    // of the stream; 0: not known yet
   cache::cluster_time applied_ = 0;  // and acknowledged by Redis, or owed to it

@@ -149,9 +149,9 @@ server::impl::impl(server_options options, logger& log)
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();
-  start_side_port();
   start_feed();
   for (auto& thread : threads_) thread->start();
+  start_side_port();  // last: it reads all of them
 }
 
 server::impl::~impl() {
@@ -308,7 +308,9 @@ void server::impl::reload() {
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
     shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
-    log_.info("config", "settings read again; addresses, threads, memory and upstream change with a restart only");
+    log_.info("config",
+              "settings read again; addresses, threads, memory, upstream and how often it is asked change with a "
+              "restart only");
   } else {
     log_.error("config", "the settings of before stay in force");
   }

@@ -28,7 +28,7 @@ void settling_fills::fill(cache::shared_store& store, const cache::coherence& st
   if (is_settled(state, what)) return send(store, now, what, told);
   if (waiting_.size() >= max_waiting || bytes_ + what.bytes.size() > max_bytes) return;
   bytes_ += what.bytes.size();
-  waiting_.push_back({now, std::move(what)});
+  waiting_.push_back({now, state.settled().era(), std::move(what)});
 }
 
 void settling_fills::settle(cache::shared_store& store, const cache::coherence& state, cache::instant now,
@@ -36,16 +36,14 @@ void settling_fills::settle(cache::shared_store& store, const cache::coherence& 
   for (std::size_t left = waiting_.size(); left > 0; --left) {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
-    if (!is_settled(state, next.what)) {
-      if (now - next.since < max_wait) {
-        waiting_.push_back(std::move(next));
-      } else {
-        bytes_ -= next.what.bytes.size();
-      }
+    const bool lasts = next.era == state.settled().era() && now - next.since < max_wait;
+    const bool settled = is_settled(state, next.what);
+    if (lasts && !settled) {
+      waiting_.push_back(std::move(next));
       continue;
     }
     bytes_ -= next.what.bytes.size();
-    send(store, now, next.what, told);
+    if (lasts) send(store, now, next.what, told);
   }
 }
 

@@ -44,6 +44,7 @@ class settling_fills {
 
   struct waiting_fill {
     cache::instant since;
+    std::uint64_t era;  // cache::settlement
     redis_fill what;
   };
   static void send(cache::shared_store& store, cache::instant now, const redis_fill& what, const outcome_handler& told);

@@ -15,8 +15,9 @@ constexpr std::size_t max_waiting = 64;
 constexpr cache::duration longest_wait = std::chrono::seconds(5);
 constexpr auto look_again = std::chrono::milliseconds(20);
 
-cache::invalidation dropping(const served_hit& hit) {
+cache::invalidation dropping(const served_hit& hit, cache::cluster_time now) {
   cache::invalidation out;
+  out.fence = now;
   out.ns = hit.ns->name();
   out.lists = hit.kind == cache::key_kind::list;
   for (const auto& e : hit.entries) {
@@ -82,7 +83,7 @@ class verifier::impl {
     const bool old = verdict.result == verification::stale || verdict.result == verification::mismatch;
     if (old) metrics_.staleness.observe(verdict.staleness);
     if (verdict.result != verification::mismatch) return;
-    tell_redis_(dropping(hit));
+    tell_redis_(dropping(hit, shared_.coherence.newest_operation_time()));
     shared_.log.error("verifier", "an answer from the cache was wrong; it has been dropped",
                       {{"namespace", hit.ns->name()},
                        {"kind", hit.kind == cache::key_kind::list ? "list" : "document"},

@@ -41,8 +41,8 @@ struct redis_counters {  // monotonic, summed over threads by the reader
 
 // Told from any data thread. Must not block.
 struct redis_events {
-  // Another epoch is in force (first adoption, someone's flush, a Redis that restarted or failed over - coherence C4 in
-  // mode ttl): everything cached before is void.
+  // Another epoch is in force (first adoption, someone's flush, a Redis that restarted or failed over - coherence C4):
+  // everything cached before is void.
   std::function<void(const epoch_name&)> epoch_changed;
   std::function<void(bool up, const std::string& reason)> state_changed;
   std::function<void(duration)> observed;  // time of one round trip

@@ -145,10 +145,11 @@ std::optional<stream_follower::ending> stream_follower::apply(const cursor_batch
                                                     .last_event = batch.last_event,
                                                     .tokens_agree = batch.tokens_agree,
                                                     .operation_time = batch.operation_time});
-  events_.batch({.events = batch.events, .token = batch.token, .position = reached});
+  const protocol::byte_view behind = batch.token.empty() ? protocol::byte_view(start_.token) : batch.token;
+  events_.batch({.events = batch.events, .token = behind, .position = reached});
+  if (!batch.token.empty()) start_.token.assign(batch.token.begin(), batch.token.end());
   position_ = next;
   behind_events_ = !batch.events.empty();
-  if (!batch.token.empty()) start_.token.assign(batch.token.begin(), batch.token.end());
   return std::nullopt;
 }
 

@@ -33,7 +33,7 @@ void read_flow::abandon() {
       tokens.push_back(w.lease);
     }
   }
-  if (!keys.empty()) s_.thread().store->release(ns_->name(), kind_, keys, tokens);
+  if (!keys.empty() && s_.thread().store) s_.thread().store->release(ns_->name(), kind_, keys, tokens);
 }
 
 task<void> read_flow::bypass(cache::bypass_reason reason) {
@@ -173,6 +173,11 @@ task<bool> read_flow::join_or_lead() {
     w->generation = w->flight ? w->flight->generation() : 0;
     w->blocked = begun.how == cache::flight_table::begun::blocked;
     waits = begun.how == cache::flight_table::begun::join;
+  }
+  // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
+  if (!coherence.is_open(who_, data_thread::now())) {
+    for (auto& w : wanted_) w.blocked = true;
+    co_return false;
   }
   if (!waits) co_return false;
   s_.thread().after(now + longest_join, [joined] { joined->deliver({}); });

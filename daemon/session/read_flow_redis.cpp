@@ -70,6 +70,8 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
   meta.filled = data_thread::now();
   meta.expires = meta.filled + item.remaining;
   auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
+  // It may have been read before the flight began: an event that it lacks must find the flight from here on.
+  if (w.flight) coherence.flights().set_lower(*w.flight, stored->meta.lower);
   if (!coherence.may_adopt(*ns_, kind_, *fresh, result.newest, meta.lower)) return false;
   if (meta.lower != stored->meta.lower) fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
   if (!usable(fresh)) return false;

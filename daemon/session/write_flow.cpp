@@ -18,11 +18,15 @@ store_answer ask_invalidation(session& s, cache::invalidation what) {
   return answer;
 }
 
+bool has_strict(session& s) {
+  return uses_mode(*s.thread().settings, config::cache_mode::strict);
+}
+
 // Tells Redis; goes on when it has acknowledged, or when the store says that it will not be waited for any longer (W7).
 task<void> invalidate_shared(session& s, write_state& write) {
   if (s.thread().store == nullptr) co_return;
   std::vector<store_answer> answers;
-  for (auto& what : write.pending.for_redis()) answers.push_back(ask_invalidation(s, std::move(what)));
+  for (auto& what : write.pending.for_redis(has_strict(s))) answers.push_back(ask_invalidation(s, std::move(what)));
   for (auto& what : std::exchange(write.announced, {})) {
     what.announced = true;
     what.fence = write.pending.fence();
@@ -39,7 +43,7 @@ bool is_strict(session& s, std::string_view db, std::string_view collection) {
 
 // W1, mode `strict`: no other process may answer from Redis while the write is on its way.
 task<void> announce(session& s, write_state& write) {
-  if (s.thread().store == nullptr || !s.shared().has_strict) co_return;
+  if (s.thread().store == nullptr || !has_strict(s)) co_return;
   std::vector<store_answer> answers;
   for (const auto& target : write.pending.targets()) {
     if (target.collection.empty() || !is_strict(s, target.db, target.collection)) continue;

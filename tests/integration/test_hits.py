@@ -11,12 +11,11 @@ import bson
 import pymongo
 import pytest
 from bson import Binary, Decimal128, Int64, ObjectId, Regex, Timestamp
-from support.raw import CLOCKS, RawConnection, without_fields
+from support.counted import REQUESTS, Counted
 from support.servers import Daemon, Redis, Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
-REQUESTS = "mongocached_requests_total"
 IDS: dict[str, Any] = {
     "ObjectId": ObjectId("0123456789abcdef01234567"),
     "string": "tt0111161",
@@ -107,37 +106,12 @@ def find(database: str, parts: Document) -> Document:
     return command | ({"lsid": SESSION} if "lsid" in parts else {})
 
 
-class Counted:
-    """A connection to a daemon, and how a request was answered."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon = daemon
-        self.connection = RawConnection("127.0.0.1", daemon.port)
-
-    def ask(self, command: Document) -> tuple[str, bytes]:
-        """Outcome and comparable bytes of one request."""
-        before = self.daemon.metrics().by(REQUESTS, "outcome", command="find")
-        reply = self.connection.request(command)
-        after = wait_until(lambda: self.changed(before), what="the request to be counted")
-        assert len(after) == 1, after
-        return after[0], without_fields(reply.body, CLOCKS)
-
-    def changed(self, before: dict[str, float]) -> list[str]:
-        now = self.daemon.metrics().by(REQUESTS, "outcome", command="find")
-        return [outcome for outcome, count in now.items() if count > before.get(outcome, 0)]
-
-    def warm(self, command: Document) -> bytes:
-        """The first answer may only have proved the right to read; the second fills the cache."""
-        self.ask(command)
-        return self.ask(command)[1]
-
-
 @pytest.fixture
 def counted(daemon: Daemon) -> Iterator[Counted]:
     counted = Counted(daemon)
     daemon.post("/flush")
     yield counted
-    counted.connection.close()
+    counted.close()
 
 
 def second_is_a_hit(counted: Counted, command: Document, outcome: str = "l1_hit") -> None:

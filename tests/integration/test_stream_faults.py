@@ -1,0 +1,274 @@
+"""Mode bounded when the stream stalls, is lost or refused, and when somebody sleeps or dies."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+import pytest
+import redis
+from support.counted import BYPASS, Counted, by_id, pass_by, seen_within
+from support.relay import RelayThread
+from support.scripted_upstream import PRIMARY, STANDALONE, ScriptedUpstream
+from support.servers import ROOT_PASSWORD, ROOT_USER, Daemon, Servers, Upstream
+from support.wait import wait_until
+
+Document = dict[str, Any]
+MAX_LAG = 1.0  # the default
+FILM = by_id("t", 1)
+LIST: Document = {"find": "films", "filter": {"n": {"$gte": 0}}, "limit": 5, "$db": "t"}
+SMALL_OPLOG = ["--oplog-max-entries", "200"]
+
+
+def fill(upstream: Upstream) -> None:
+    with upstream.client() as client:
+        client.t.films.insert_many([{"_id": i, "n": i, "word": "old"} for i in range(10)])
+
+
+@pytest.fixture
+def own_upstream(servers: Servers) -> Upstream:
+    upstream = servers.upstream()
+    fill(upstream)
+    return upstream
+
+
+def write_behind(upstream: Upstream, number: int, id_: int = 1) -> float:
+    """When it was acknowledged."""
+    with upstream.client() as client:
+        assert client.t.films.update_one({"_id": id_}, {"$set": {"n": number}}).modified_count == 1
+    return time.monotonic()
+
+
+def insert_many_behind(upstream: Upstream) -> None:
+    with upstream.client() as client:
+        for _ in range(10):
+            client.t.noise.insert_many([{} for _ in range(100)])
+
+
+def gate_shut(daemon: Daemon) -> float:
+    return daemon.metrics().value(BYPASS, reason="gate_shut")
+
+
+def stream_up(daemon: Daemon) -> bool:
+    up = daemon.status()["stream"]["up"]
+    assert (daemon.metrics().value("mongocached_stream_up") == 1) == up or not up
+    return up
+
+
+@contextmanager
+def stalled(relay: RelayThread, _: Upstream) -> Iterator[None]:
+    relay.stall()
+    try:
+        yield
+    finally:
+        relay.flow()
+
+
+@contextmanager
+def frozen(_: RelayThread, upstream: Upstream) -> Iterator[None]:
+    upstream.process.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        upstream.process.signal(signal.SIGCONT)
+
+
+Stall = Callable[[RelayThread, Upstream], Any]
+
+
+@pytest.mark.parametrize("stall", [stalled, frozen])
+def test_gate_shuts_while_nothing_is_heard(
+    servers: Servers, own_upstream: Upstream, stall: Stall
+) -> None:
+    """What is asked max_lag after the last word goes upstream, though the answer lies in memory."""
+    relay = servers.relay(own_upstream.port)
+    daemon = servers.daemon(relay.uri, servers.redis().uri)
+    with Counted(daemon) as counted:
+        counted.until(FILM)
+        before, bypassed = counted.changed({}), gate_shut(daemon)
+        with stall(relay, own_upstream):
+            begun = time.monotonic()
+            wait_until(lambda: not stream_up(daemon), what="the gate to shut")
+            if stall is stalled:
+                write_behind(own_upstream, 77)
+            pass_by(MAX_LAG, begun)
+            counted.connection.send(FILM)
+            assert counted.changed({}) == before, "it waits for the upstream, as nobody answers"
+        (film,) = counted.connection.receive().document["cursor"]["firstBatch"]
+        assert film["n"] == (77 if stall is stalled else 1)
+        wait_until(lambda: gate_shut(daemon) == bypassed + 1, what="the bypass to be counted")
+        wait_until(lambda: stream_up(daemon), what="the gate to open")
+        assert counted.until(FILM) == [film]
+
+
+def fail_streams(upstream: Upstream, mode: str) -> None:
+    data = {"failCommands": ["getMore", "aggregate"], "errorCode": 6}
+    with upstream.client() as client:
+        client.admin.command({"configureFailPoint": "failCommand", "mode": mode, "data": data})
+
+
+def test_stream_fails_and_reads_go_on(servers: Servers, own_upstream: Upstream) -> None:
+    """Only the stream is away: after max_lag everything is forwarded; then it is resumed."""
+    daemon = servers.daemon(own_upstream.uri, servers.redis().uri)
+    with Counted(daemon) as counted:
+        counted.until(FILM)
+        fail_streams(own_upstream, "alwaysOn")
+        failed = time.monotonic()
+        written = write_behind(own_upstream, 5)
+        seen_within(MAX_LAG, lambda: counted.found(FILM)[1][0]["n"] == 5, written)
+        wait_until(lambda: not stream_up(daemon), what="the stream to be lost")
+        pass_by(MAX_LAG, failed)
+        bypassed = gate_shut(daemon)
+        for n in range(10):
+            write_behind(own_upstream, 100 + n)
+            assert counted.found(FILM) == ("bypass", [{"_id": 1, "n": 100 + n, "word": "old"}])
+        assert gate_shut(daemon) == bypassed + 10
+        assert daemon.status()["stream"]["state"] == "lost"
+        fail_streams(own_upstream, "off")
+        assert counted.until(FILM)[0]["n"] == 109
+        assert "events were missed" not in daemon.process.log_text()
+
+
+def test_connections_cut_while_a_write_goes_behind(
+    servers: Servers, own_upstream: Upstream
+) -> None:
+    """The stream is resumed where it stopped: what was written in between is told."""
+    relay = servers.relay(own_upstream.port)
+    daemon = servers.daemon(relay.uri, servers.redis().uri)
+    for n in range(5):
+        with Counted(daemon) as counted:
+            counted.until(FILM)
+            counted.until(LIST)
+        relay.refuse()
+        relay.cut()
+        written = write_behind(own_upstream, 1000 + n)
+        relay.accept()
+        wait_until(lambda: daemon.metrics().value("mongocached_upstream_up") == 1)
+        daemon.catch_up()
+        with Counted(daemon) as counted:
+            seen_within(MAX_LAG, lambda n=n: counted.until(FILM)[0]["n"] == 1000 + n, written)
+            assert 1000 + n in [film["n"] for film in counted.until(LIST)]
+
+
+@pytest.mark.parametrize("command", [FILM, LIST], ids=["document", "list"])
+def test_daemon_that_slept_serves_nothing_old(
+    servers: Servers, own_upstream: Upstream, command: Document
+) -> None:
+    daemon = servers.daemon(own_upstream.uri, servers.redis().uri)
+    with Counted(daemon) as counted:
+        for n in range(3):
+            counted.until(command)
+            daemon.process.signal(signal.SIGSTOP)
+            try:
+                written = write_behind(own_upstream, 50 + n)
+                pass_by(MAX_LAG, written)
+                counted.connection.send(command)  # lies there when it wakes
+            finally:
+                daemon.process.signal(signal.SIGCONT)
+            found = counted.connection.receive().document["cursor"]["firstBatch"]
+            assert 50 + n in [film["n"] for film in found]
+
+
+@pytest.mark.parametrize("how", ["cut", "restarted", "killed"])
+def test_history_lost(servers: Servers, how: str) -> None:
+    """What happened meanwhile nobody can tell any more: everything is void, and hits come back."""
+    upstream = servers.upstream(extra=SMALL_OPLOG)
+    fill(upstream)
+    relay = servers.relay(upstream.port)
+    daemon = servers.daemon(relay.uri, servers.redis().uri)
+    with Counted(daemon) as counted:
+        for command in (FILM, LIST, by_id("t", 2)):
+            counted.until(command)
+    wait_until(lambda: in_redis(daemon) >= 3, what="fills in Redis")
+    away: dict[str, Callable[[], object]] = {
+        "cut": lambda: (relay.refuse(), relay.cut()),
+        "restarted": daemon.stop,
+        "killed": daemon.kill,
+    }
+    away[how]()
+    written = write_behind(upstream, 4711)
+    insert_many_behind(upstream)
+    if how == "cut":
+        pass_by(MAX_LAG, written)
+        relay.accept()
+    else:
+        daemon.start_again()
+    wait_until(lambda: daemon.metrics().value("mongocached_upstream_up") == 1)
+    with Counted(daemon) as counted:
+        assert counted.found(FILM)[1][0]["n"] == 4711
+        assert 4711 in [film["n"] for film in counted.found(LIST)[1]]
+        wait_until(
+            lambda: "events were missed: everything cached is void" in daemon.process.log_text()
+        )
+        # Void is also what nobody wrote: it cannot be told from the rest.
+        if how != "cut":
+            assert counted.found(by_id("t", 2))[0] not in ("redis_hit", "l1_hit")
+        wait_until(lambda: stream_up(daemon), what="the stream to be followed again")
+        assert daemon.status()["stream"]["state"] == "opened"
+        assert counted.until(FILM)[0]["n"] == 4711
+        assert 4711 in [film["n"] for film in counted.until(LIST)]
+
+
+def in_redis(daemon: Daemon) -> int:
+    with redis.Redis.from_url(daemon.redis_uri) as client:
+        return len(list(client.scan_iter("*:v:*")))
+
+
+def refused(daemon: Daemon) -> Document:
+    status = daemon.status()
+    assert status["stream"]["state"] == "refused", status["stream"]
+    assert not status["stream"]["up"]
+    assert status["freshness"]["mode"] == "ttl"
+    assert "no change stream here: mode ttl" in daemon.process.log_text()
+    return status
+
+
+def test_user_without_the_privilege_gets_mode_ttl(servers: Servers) -> None:
+    upstream = servers.upstream(auth=True)
+    with upstream.client() as root:
+        root.t.films.insert_one({"_id": 1, "n": 1})
+        roles = [{"role": "readWrite", "db": "t"}]
+        root.admin.command("createUser", "app", pwd="app-pw", roles=roles)
+    uri = upstream.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", "app:app-pw@")
+    assert "app:app-pw@" in uri
+    daemon = servers.daemon(uri, servers.redis().uri, config='[cache]\nttl = "2s"\n')
+    assert "app-pw" not in str(refused(daemon))
+    by_ttl(daemon, upstream, ttl=2.0)
+
+
+def by_ttl(daemon: Daemon, upstream: Upstream, ttl: float) -> None:
+    with pymongo.MongoClient(
+        daemon.uri, username="app", password="app-pw", authSource="admin", maxPoolSize=1
+    ) as client:
+        films = client.t.films
+
+        def l1_hits() -> float:
+            return daemon.metrics().value("mongocached_requests_total", outcome="l1_hit")
+
+        def hit() -> bool:
+            before = l1_hits()
+            films.find_one({"_id": 1})
+            return l1_hits() == before + 1
+
+        wait_until(hit, what="a hit")
+        written = write_behind(upstream, 2)
+        assert hit(), "without a stream an entry lives for its ttl"
+        seen_within(ttl, lambda: films.find_one({"_id": 1}) == {"_id": 1, "n": 2}, written)
+        films.update_one({"_id": 1}, {"$set": {"n": 3}})
+        assert films.find_one({"_id": 1}) == {"_id": 1, "n": 3}
+
+
+@pytest.mark.parametrize("kind", [PRIMARY, STANDALONE], ids=["replica set", "standalone"])
+def test_server_without_streams_gets_mode_ttl(servers: Servers, kind: Document) -> None:
+    with ScriptedUpstream(kind) as upstream:
+        daemon = servers.daemon(upstream.uri, servers.redis().uri, config='[cache]\nttl = "1s"\n')
+        assert "no change streams" in refused(daemon)["stream"]["reason"]
+        with Counted(daemon) as counted:
+            counted.until(FILM)
+            filled = time.monotonic()
+            pass_by(1.0, filled)
+            assert counted.found(FILM)[0] == "miss"
