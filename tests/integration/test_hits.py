@@ -98,6 +98,7 @@ def database(upstream: Upstream) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def caught_up(daemon: Daemon, database: str) -> None:
     """A list that was read before its collection was last written is not stored."""
+    assert database
     daemon.catch_up()
 
 

@@ -252,7 +252,7 @@ class Daemon(Server):
             return answer.status == 200 and self.caches()
 
     def caches(self) -> bool:
-        """The change stream is followed (or there is none to follow), and Redis is trusted if it is up."""
+        """The change stream is followed, if there is one, and Redis is trusted, if it is up."""
         status = self.status()
         if status["stream"]["state"] in ("refused", "not asked for"):
             return True
