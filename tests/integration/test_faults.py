@@ -234,5 +234,6 @@ def test_cached_documents_are_served_while_the_upstream_is_away(servers: Servers
         command = {"find": "c", "filter": {"_id": 1}, "maxTimeMS": 500, "$db": "t"}
         for _ in range(2):
             connection.request(command)
+        daemon.catch_up()  # what is not settled falls with the connection
         upstream.kill()
         assert connection.request(command).document["cursor"]["firstBatch"] == [{"_id": 1}]
