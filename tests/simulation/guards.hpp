@@ -25,6 +25,9 @@ enum class model_guard : std::uint8_t {
   hidden_commit,        // W6: the keys of a transaction are collected for its commit
   own_stream,           // C1: the stream's invalidations are made here whatever Redis and its push told
   newest_in_redis,      // R3: a list of Redis is compared with N as Redis knows it
+  proof,                // I2: who asks has proven that he may read
+  boot_clock,           // durations are measured on a clock that nobody sets
+  plain_collection,     // K1: nothing is served of a collection that is not known to be a plain one
   count_
 };
 
