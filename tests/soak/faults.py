@@ -38,7 +38,7 @@ class Faults:
             "daemon A paused": self._pause_a,
             "daemon B killed": self._kill_b,
             "connections upstream cut": self._cut,
-            "A's stream lost its history": self._lose_history,
+            "the streams lost their history": self._lose_history,
             "upstream killed": self._kill_upstream,
         }
 
@@ -98,13 +98,14 @@ class Faults:
         return "killed and started again"
 
     def _lose_history(self) -> str:
-        """Stops A until the operations log has forgotten where it stood."""
-        process = self.stack.daemons["A"].process
+        """Keeps both from the upstream until the operations log has forgotten where they stood."""
+        relay = self.stack.upstream_relay
         with client(self.stack.upstream.uri, 10.0) as upstream:
             films = upstream[DATABASE].filler
             with films.database.client.watch() as stream:
                 token = stream.resume_token
-            process.signal(signal.SIGSTOP)
+            relay.refuse()
+            relay.cut()
             written = 0
             try:
 
@@ -120,7 +121,7 @@ class Faults:
             except AssertionError:
                 return ""  # a transaction that was left open holds the log
             finally:
-                process.signal(signal.SIGCONT)
+                relay.accept()
         return f"{written} documents inserted behind it"
 
     @staticmethod
