@@ -109,8 +109,10 @@ task<void> read_flow::run() {
   if (reason == cache::bypass_reason::none) {
     const bool answered = co_await join_or_lead();
     if (answered || !s_.is_open()) co_return;
-    const bool blocked = std::ranges::any_of(wanted_, [](const wanted& w) { return w.blocked; });
-    if (blocked) reason = cache::bypass_reason::pending_write;
+    if (std::ranges::any_of(wanted_, [](const wanted& w) { return w.blocked; })) {
+      const bool open = s_.shared().coherence.is_open(who_, data_thread::now());
+      reason = open ? cache::bypass_reason::pending_write : cache::bypass_reason::gate_shut;
+    }
   }
   if (reason == cache::bypass_reason::none) {
     co_await look_in_redis();

@@ -141,7 +141,7 @@ class Monitor(threading.Thread):
         """For each fault: seconds from its end until each daemon hit as it did before it."""
         rows: list[dict[str, object]] = []
         nexts = [*(fault.begin for fault in report.faults[1:]), float("inf")]
-        for fault, until in zip(report.faults, nexts, strict=True):
+        for fault, until in zip(report.faults, nexts, strict=False):  # without faults: none
             row: dict[str, object] = {"fault": fault.name, "lasted": fault.end - fault.begin}
             for name, course in self.courses.items():
                 usual = course.rate(fault.begin - 2, fault.begin)
