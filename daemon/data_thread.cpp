@@ -54,7 +54,10 @@ cache::instant data_thread::now() noexcept {
 void data_thread::start() {
   schedule_sweep();
   sockets_.start();
-  thread_ = std::thread([this] { context_.run(); });
+  thread_ = std::thread([this] {
+    context_.run();
+    frame_pool::clear();
+  });
   ::pthread_setname_np(thread_.native_handle(), ("data-" + std::to_string(index)).c_str());
 }
 

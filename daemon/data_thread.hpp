@@ -21,6 +21,7 @@
 #include "daemon/one_shot.hpp"
 #include "daemon/poller.hpp"
 #include "daemon/process.hpp"
+#include "daemon/session/request.hpp"
 #include "daemon/settling_fills.hpp"
 
 namespace mongocached::daemon {
@@ -61,6 +62,7 @@ class data_thread {
   std::minstd_rand dice;         // which hits are verified
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
+  std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
   // Scratch of the turn's hits.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;

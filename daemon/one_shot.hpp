@@ -1,16 +1,12 @@
 // A value that one coroutine waits for and that somebody else delivers once, from any thread. The second delivery does
-// nothing, so that a deadline and the real thing may race. The waiter resumes on its own executor, never inside
-// deliver().
+// nothing, so that a deadline and the real thing may race.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
-#include <functional>
 #include <memory>
-#include <optional>
 
-#include "daemon/asio_types.hpp"
+#include "daemon/task.hpp"
 
 namespace mongocached::daemon {
 
@@ -19,32 +15,47 @@ class one_shot : public std::enable_shared_from_this<one_shot<T>> {
  public:
   explicit one_shot(executor where) : where_(std::move(where)) {}
 
+  // The waiter resumes on its own executor, never inside.
   void deliver(T value) {
     if (delivered_.exchange(true)) return;
     asio::post(where_, [self = this->shared_from_this(), value = std::move(value)]() mutable {
-      self->value_ = std::move(value);
-      if (self->resume_) std::exchange(self->resume_, nullptr)();
+      self->arrived(std::move(value));
     });
   }
-
-  // At most one waiter, on the executor's thread.
-  [[nodiscard]] task<T> wait() {
-    if (!value_) {
-      co_await asio::async_initiate<const asio::use_awaitable_t<executor>&, void()>(
-          [this](auto handler) {
-            auto held = std::make_shared<decltype(handler)>(std::move(handler));
-            resume_ = [held] { (*held)(); };
-          },
-          use_task);
-    }
-    co_return std::move(*value_);
+  // On the waiter's thread; it resumes inside.
+  void deliver_here(T value) {
+    if (delivered_.exchange(true)) return;
+    const auto self = this->shared_from_this();
+    arrived(std::move(value));
   }
 
+  // To be awaited, by at most one waiter, on the executor's thread.
+  [[nodiscard]] auto wait() noexcept { return arrival(*this); }
+
  private:
+  class arrival {
+   public:
+    explicit arrival(one_shot& from) noexcept : from_(from) {}
+    [[nodiscard]] bool await_ready() const noexcept { return from_.value_.has_value(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> at) noexcept {
+      from_.waiting_ = suspended(at);
+    }
+    T await_resume() { return std::move(*from_.value_); }
+
+   private:
+    one_shot& from_;
+  };
+
+  void arrived(T value) {
+    value_ = std::move(value);
+    if (auto waiting = std::move(waiting_)) waiting();
+  }
+
   executor where_;
   std::atomic<bool> delivered_{false};
   std::optional<T> value_;
-  std::function<void()> resume_;
+  suspended waiting_;
 };
 
 }  // namespace mongocached::daemon

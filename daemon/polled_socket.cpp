@@ -4,10 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <memory>
 
 namespace mongocached::daemon {
 namespace {
@@ -34,7 +32,7 @@ void polled_socket::close() noexcept {
   ::close(std::exchange(fd_, -1));
   awaited_ = 0;
   // Not from in here: who closes has not finished.
-  if (resume_) asio::post(poller_.get_executor(), std::exchange(resume_, nullptr));
+  if (waiting_) asio::post(poller_.get_executor(), std::move(waiting_));
 }
 
 void polled_socket::reading(bool wanted) {
@@ -58,7 +56,7 @@ void polled_socket::on_events(std::uint32_t events) {
   if (fd_ < 0) return;
   if (awaited_ != 0 && (events & (awaited_ | EPOLLERR | EPOLLHUP)) != 0) {
     awaited_ = 0;
-    if (resume_) std::exchange(resume_, nullptr)();
+    if (auto waiting = std::move(waiting_)) waiting();
   } else if (awaited_ == 0 && reading_) {
     on_readable_();
   } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
@@ -87,16 +85,10 @@ bool polled_socket::peer_left() const noexcept {
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-task<void> polled_socket::wait(bool for_reading) {
-  if (fd_ < 0) co_return;
-  awaited_ = for_reading ? EPOLLIN : EPOLLOUT;
+void polled_socket::wait(bool to_read, suspended waiting) {
+  waiting_ = std::move(waiting);
+  awaited_ = to_read ? EPOLLIN : EPOLLOUT;
   update();
-  co_await asio::async_initiate<const asio::use_awaitable_t<executor>&, void()>(
-      [this](auto handler) {
-        auto held = std::make_shared<decltype(handler)>(std::move(handler));
-        resume_ = [held] { (*held)(); };
-      },
-      use_task);
 }
 
 }  // namespace mongocached::daemon

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "daemon/poller.hpp"
+#include "daemon/task.hpp"
 #include "protocol/bytes.hpp"
 
 namespace mongocached::daemon {
@@ -35,15 +36,30 @@ class polled_socket final : private poll_target {
   // Asks the kernel whether the peer is gone, without taking anything.
   [[nodiscard]] bool peer_left() const noexcept;
 
-  // At most one of the two at a time. They return when there is a chance (from within the poller's batch), or the
-  // socket was closed.
-  [[nodiscard]] task<void> readable() { return wait(true); }
-  [[nodiscard]] task<void> writable() { return wait(false); }
+  // To be awaited, at most one of the two at a time. They return when there is a chance (from within the poller's
+  // batch), or the socket was closed.
+  [[nodiscard]] auto readable() noexcept { return chance(*this, true); }
+  [[nodiscard]] auto writable() noexcept { return chance(*this, false); }
 
  private:
+  class chance {
+   public:
+    chance(polled_socket& socket, bool to_read) noexcept : socket_(socket), to_read_(to_read) {}
+    [[nodiscard]] bool await_ready() const noexcept { return !socket_.is_open(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> at) {
+      socket_.wait(to_read_, suspended(at));
+    }
+    void await_resume() const noexcept {}
+
+   private:
+    polled_socket& socket_;
+    const bool to_read_;
+  };
+
   void on_events(std::uint32_t events) override;
   void update();
-  [[nodiscard]] task<void> wait(bool for_reading);
+  void wait(bool to_read, suspended waiting);
 
   poller& poller_;
   int fd_;
@@ -52,7 +68,7 @@ class polled_socket final : private poll_target {
   bool removed_ = false;       // from the poller: the peer reset while nobody read
   std::uint32_t awaited_ = 0;  // what a coroutine waits for
   std::uint32_t registered_ = 0;
-  std::function<void()> resume_;
+  suspended waiting_;
 };
 
 }  // namespace mongocached::daemon

@@ -39,7 +39,7 @@ task<bool> read_flow::get_from_redis() {
   for (const auto* w : absent) keys.push_back(w->key);
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
   auto& store = *s_.thread().store;
-  const auto deliver = [answer](cache::get_result got) { answer->deliver(std::move(got)); };
+  const auto deliver = [answer](cache::get_result got) { answer->deliver_here(std::move(got)); };
   if (who_.mode == cache::promise::strict) {
     store.get_checked(ns_->name(), keys, deliver);
   } else {
@@ -94,7 +94,7 @@ task<bool> read_flow::lease_in_redis() {
   if (led.empty()) co_return true;
   const auto answer = std::make_shared<one_shot<cache::lease_result>>(s_.thread().get_executor());
   s_.thread().store->lease(ns_->name(), kind_, keys,
-                           [answer](cache::lease_result got) { answer->deliver(std::move(got)); });
+                           [answer](cache::lease_result got) { answer->deliver_here(std::move(got)); });
   const auto result = co_await answer->wait();
   if (result.status != cache::store_status::ok || result.grants.size() != led.size()) co_return true;
   epoch_ = result.epoch;

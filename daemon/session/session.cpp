@@ -1,8 +1,6 @@
 #include "daemon/session/session.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
 
 #include "cache/write_plan.hpp"
 #include "daemon/hello.hpp"
@@ -146,16 +144,33 @@ void session::on_readable() {
     input_.append(fresh);
     input_.consume(handle_all(input_.data()));
   }
-  resume_reading();
+  end_turn();
 }
 
-void session::resume_reading() {
-  if (!open_ || busy_) return;
-  if (auto rest = flush(); !rest.empty()) {
-    // The client does not take it at once: the rest waits, and so does whatever the client sends next.
-    return spawn(finish_output(std::move(rest)));
+// Sends what was answered. A request that takes longer, or a client that does not take its answers at once: then
+// nothing more is read from it for now.
+void session::end_turn() {
+  auto rest = open_ ? flush() : protocol::byte_buffer{};
+  auto next = std::exchange(thread_.next_request, std::nullopt);
+  if (!open_) {
+    busy_ = false;
+    return drop_upstream();
   }
-  if (!open_) return;
+  if (!next && rest.empty()) return wait_for_client();
+  busy_ = true;
+  deadline_ = {};
+  client_.reading(false);
+  spawn(work(std::move(next), std::move(rest)), [self = shared_from_this()](const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      self->shared().log.error("session", "a request failed", {{"client", self->peer_}, {"error", e.what()}});
+    }
+    self->close(disconnect::internal);
+  });
+}
+
+void session::wait_for_client() {
   if (input_.empty()) {
     deadline_ = {};
     input_.release();
@@ -323,46 +338,28 @@ void session::begin_large(protocol::byte_view front, const protocol::message_hea
 
 void session::start_flow(request r) {
   r.received = data_thread::now();
-  spawn(run_flow(std::move(r), flush()));
-}
-
-void session::spawn(task<void> work) {
-  if (!open_) return;
   busy_ = true;
-  deadline_ = {};
-  client_.reading(false);
-  asio::co_spawn(thread_.context(), std::move(work), [self = shared_from_this()](const std::exception_ptr& error) {
-    if (!error) return;
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& e) {
-      self->shared().log.error("session", "a request failed", {{"client", self->peer_}, {"error", e.what()}});
-    }
-    self->close(disconnect::internal);
-  });
+  thread_.next_request = std::move(r);
 }
 
-// Both begin with a post: what called spawn() has not finished its turn yet.
-task<void> session::finish_output(protocol::byte_buffer rest) {
+// One coroutine for as long as there is always something to wait for.
+task<void> session::work(std::optional<request> next, protocol::byte_buffer before) {
   const auto self = shared_from_this();
-  co_await asio::post(use_task);
-  co_await send(rest);
-  go_on();
-}
-
-task<void> session::run_flow(request r, protocol::byte_buffer before) {
-  const auto self = shared_from_this();
-  co_await asio::post(use_task);
-  if (before.empty() || co_await send(before)) co_await serve(*this, r);
-  go_on();
-}
-
-void session::go_on() {
+  for (;;) {
+    const bool sent = before.empty() || co_await send(before);
+    if (next && sent) co_await serve(*this, *next);
+    busy_ = false;
+    awaiting_ = false;
+    if (!open_) co_return drop_upstream();
+    input_.consume(handle_all(input_.data()));
+    if (open_) before = flush();
+    next = std::exchange(thread_.next_request, std::nullopt);
+    if (!open_) break;
+    if (!next && before.empty()) co_return wait_for_client();
+    busy_ = true;
+  }
   busy_ = false;
-  awaiting_ = false;
-  if (!open_) return drop_upstream();
-  input_.consume(handle_all(input_.data()));
-  resume_reading();
+  drop_upstream();
 }
 
 }  // namespace mongocached::daemon

@@ -94,11 +94,9 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] protocol::byte_buffer flush();
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   void start_flow(request r);
-  void spawn(task<void> work);
-  [[nodiscard]] task<void> run_flow(request r, protocol::byte_buffer before);
-  [[nodiscard]] task<void> finish_output(protocol::byte_buffer rest);
-  void go_on();
-  void resume_reading();
+  void end_turn();
+  void wait_for_client();
+  [[nodiscard]] task<void> work(std::optional<request> next, protocol::byte_buffer before);
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
 
   data_thread& thread_;

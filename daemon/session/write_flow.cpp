@@ -14,7 +14,7 @@ using store_answer = std::shared_ptr<one_shot<cache::store_status>>;
 
 store_answer ask_invalidation(session& s, cache::invalidation what) {
   auto answer = std::make_shared<one_shot<cache::store_status>>(s.thread().get_executor());
-  s.thread().store->invalidate(std::move(what), [answer](cache::store_status status) { answer->deliver(status); });
+  s.thread().store->invalidate(std::move(what), [answer](cache::store_status status) { answer->deliver_here(status); });
   return answer;
 }
 
@@ -55,7 +55,7 @@ task<void> announce(session& s, write_state& write) {
     what.lists = false;
     what.announcement = cache::new_announcement();
     auto answer = std::make_shared<one_shot<cache::store_status>>(s.thread().get_executor());
-    s.thread().store->announce(what, [answer](cache::store_status status) { answer->deliver(status); });
+    s.thread().store->announce(what, [answer](cache::store_status status) { answer->deliver_here(status); });
     answers.push_back(std::move(answer));
   }
   for (const auto& answer : answers) co_await answer->wait();

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <thread>
 
@@ -14,9 +12,8 @@ class OneShot : public ::testing::Test {
  protected:
   // Waits in a coroutine; what it got goes to `got`.
   void wait() {
-    asio::co_spawn(
-        context, [](std::shared_ptr<one_shot<int>> s, int& to) -> task<void> { to = co_await s->wait(); }(shot, got),
-        asio::detached);
+    spawn([](std::shared_ptr<one_shot<int>> s, int& to) -> task<void> { to = co_await s->wait(); }(shot, got),
+          [](const std::exception_ptr&) { FAIL(); });
   }
 
   asio::io_context context{1};
@@ -50,6 +47,14 @@ TEST_F(OneShot, the_waiter_never_resumes_inside_deliver) {
   EXPECT_EQ(got, 0);
   context.restart();
   context.run();
+  EXPECT_EQ(got, 5);
+}
+
+TEST_F(OneShot, delivered_here_the_waiter_goes_on_at_once) {
+  wait();
+  shot->deliver_here(5);
+  EXPECT_EQ(got, 5);
+  shot->deliver_here(6);
   EXPECT_EQ(got, 5);
 }
 
