@@ -28,6 +28,8 @@ struct read_rules {
   bool lists = true;       // false: only look-ups by _id; what is none of these is namespace_unknown
   bool string_ids = true;  // false: the default collation is not known, strings (also nested) cannot be compared
   bool sharded = false;    // S4: look-ups by _id are forwarded, with that reason; lists are as good as anywhere
+
+  bool operator==(const read_rules&) const = default;
 };
 
 // S4: at most so many distinct values of `$in`, and so many with repetitions.

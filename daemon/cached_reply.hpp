@@ -34,7 +34,6 @@ class cached_reply {
   void finish();
 
  private:
-  void append_index();
   void open_batch();
 
   protocol::byte_buffer& out_;

@@ -145,8 +145,14 @@ task<bool> data_thread::upstream_change(cache::instant until) {
 }
 
 const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
+  const bool same = last_namespace_ != nullptr && name_.size() == db.size() + 1 + collection.size() &&
+                    name_.starts_with(db) && name_[db.size()] == '.' && name_.ends_with(collection);
+  if (same) return last_namespace_;
+  last_namespace_ = nullptr;
   name_.assign(db).append(1, '.').append(collection);
-  if (const auto known = namespaces_.find(name_); known != namespaces_.end()) return &known->second.known;
+  if (const auto known = namespaces_.find(name_); known != namespaces_.end()) {
+    return last_namespace_ = &known->second.known;
+  }
   if (!cache::is_user_namespace(db, collection)) return nullptr;
   auto* state = shared.coherence.namespaces().find_or_add(db, collection);
   if (state == nullptr) return nullptr;

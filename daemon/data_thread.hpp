@@ -111,7 +111,8 @@ class data_thread {
   std::vector<deferred> deferred_;
   std::vector<std::shared_ptr<one_shot<bool>>> upstream_waiters_;
   std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;
-  std::string name_;  // scratch of find_namespace
+  std::string name_;                                 // that find_namespace was last asked for
+  const known_namespace* last_namespace_ = nullptr;  // what it found
   std::atomic<std::size_t> live_{0};
   std::thread thread_;
 };

@@ -1,5 +1,6 @@
 #include "protocol/bson_view.hpp"
 
+#include <array>
 #include <cmath>
 
 namespace mongocached::protocol {
@@ -27,9 +28,20 @@ std::size_t document_size(const std::uint8_t* at, std::size_t left) noexcept {
   return size != 0 && at[size - 1] == 0 ? size : 0;
 }
 
+// Names are short: eight bytes at a time, without a call. A byte is zero where subtracting one borrows from its top bit
+// (the lowest such byte is exact).
 std::size_t cstring_size(const std::uint8_t* at, std::size_t left) noexcept {
-  const auto* nul = static_cast<const std::uint8_t*>(std::memchr(at, 0, left));
-  return nul == nullptr ? 0 : static_cast<std::size_t>(nul - at) + 1;
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  std::size_t i = 0;
+  for (; left - i >= sizeof ones; i += sizeof ones) {
+    const auto word = load_le<std::uint64_t>(at + i);
+    const auto zeros = (word - ones) & ~word & (ones << 7U);
+    if (zeros != 0) return i + static_cast<std::size_t>(std::countr_zero(zeros)) / 8 + 1;
+  }
+  for (; i < left; ++i) {
+    if (at[i] == 0) return i + 1;
+  }
+  return 0;
 }
 
 std::size_t regex_size(const std::uint8_t* at, std::size_t left) noexcept {
@@ -52,28 +64,26 @@ struct sized {
   bool valid;
 };
 
+// Of types whose values are all of one size, that size plus one; 0 for the others.
+constexpr auto fixed_sizes = [] {
+  std::array<std::uint8_t, 256> out{};
+  const auto set = [&](bson_type type, std::uint8_t size) { out[static_cast<std::uint8_t>(type)] = size + 1; };
+  for (const auto type : {bson_type::undefined, bson_type::null, bson_type::min_key, bson_type::max_key}) set(type, 0);
+  for (const auto type : {bson_type::float64, bson_type::date, bson_type::timestamp, bson_type::int64}) set(type, 8);
+  set(bson_type::int32, 4);
+  set(bson_type::object_id, 12);
+  set(bson_type::decimal128, 16);
+  return out;
+}();
+
 sized value_size(bson_type type, const std::uint8_t* at, std::size_t left) noexcept {
-  const auto fixed = [left](std::size_t size) { return sized{size, size <= left}; };
+  if (const std::size_t fixed = fixed_sizes[static_cast<std::uint8_t>(type)]; fixed != 0) {
+    return {fixed - 1, fixed - 1 <= left};
+  }
   const auto variable = [](std::size_t size) { return sized{size, size != 0}; };
   switch (type) {
-    case bson_type::undefined:
-    case bson_type::null:
-    case bson_type::min_key:
-    case bson_type::max_key:
-      return fixed(0);
     case bson_type::boolean:
       return {1, left >= 1 && *at <= 1};
-    case bson_type::int32:
-      return fixed(4);
-    case bson_type::float64:
-    case bson_type::date:
-    case bson_type::timestamp:
-    case bson_type::int64:
-      return fixed(8);
-    case bson_type::object_id:
-      return fixed(12);
-    case bson_type::decimal128:
-      return fixed(16);
     case bson_type::string:
     case bson_type::code:
     case bson_type::symbol:
@@ -91,8 +101,9 @@ sized value_size(bson_type type, const std::uint8_t* at, std::size_t left) noexc
     }
     case bson_type::code_with_scope:
       return variable(code_with_scope_size(at, left));
+    default:
+      return {0, false};
   }
-  return {0, false};
 }
 
 }  // namespace

@@ -92,10 +92,14 @@ std::optional<epoch_name> redis_commands::read_epoch(std::span<resp_value> repli
 unsigned redis_commands::get(byte_buffer& out, std::string_view ns, key_kind kind, std::span<const key_view> keys) {
   // Times to live first: a value that is replaced in between is then taken for the older one, which ends sooner. The
   // tokens come in the same MGET as the values, so that what was valid is valid now.
-  for (const auto& key : keys) resp_command(out, 2).arg("PTTL").arg(keys_.value(redis_hash(key.bytes)));
+  hashes_.clear();
+  for (const auto& key : keys) {
+    hashes_.push_back(redis_hash(key.bytes));
+    resp_command(out, 2).arg("PTTL").arg(keys_.value(hashes_.back()));
+  }
   resp_command command(out, 3 + keys.size());
   command.arg("MGET").arg(keys_.epoch()).arg(keys_.generation(kind, ns));
-  for (const auto& key : keys) command.arg(keys_.value(redis_hash(key.bytes)));
+  for (const auto& hash : hashes_) command.arg(keys_.value(hash));
   return static_cast<unsigned>(keys.size()) + 1;
 }
 

@@ -92,6 +92,7 @@ class redis_commands {
   resp_command call(byte_buffer& out, redis_script script, std::size_t keys, std::size_t arguments);
 
   redis_keys keys_;
+  std::vector<hex_128> hashes_;  // scratch
   std::int64_t lease_ms_;
   sender_id sender_;
   std::array<std::string, all_redis_scripts.size()> names_;  // SHA-1 as Redis told it

@@ -4,28 +4,52 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <charconv>
 
 namespace mongocached::cache {
 namespace {
 
-void write_hex(std::uint64_t number, char* out) noexcept {
+// Both directions are on the way of every hit in Redis.
+constexpr auto hex_of_byte = [] {
   constexpr char digits[] = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i) {
-    out[i] = digits[number & 15];
-    number >>= 4;
+  std::array<std::array<char, 2>, 256> out{};
+  for (unsigned i = 0; i < 256; ++i) out[i] = {digits[i >> 4U], digits[i & 15U]};
+  return out;
+}();
+
+constexpr std::uint8_t no_digit = 0xff;
+constexpr auto value_of_digit = [] {
+  std::array<std::uint8_t, 256> out{};
+  out.fill(no_digit);
+  for (std::uint8_t i = 0; i < 10; ++i) out['0' + i] = i;
+  for (std::uint8_t i = 0; i < 6; ++i) out['a' + i] = out['A' + i] = static_cast<std::uint8_t>(10 + i);
+  return out;
+}();
+
+void write_byte(std::uint8_t byte, char* out) noexcept {
+  std::copy_n(hex_of_byte[byte].data(), 2, out);
+}
+
+void write_hex(std::uint64_t number, char* out) noexcept {
+  for (int i = 0; i < 8; ++i) write_byte(static_cast<std::uint8_t>(number >> (56 - 8 * i)), out + 2 * i);
+}
+
+// Two digits a byte, as many as `bytes` holds.
+bool read_hex(const char* digits, std::span<std::uint8_t> bytes) noexcept {
+  std::uint8_t bad = 0;
+  for (auto& byte : bytes) {
+    const auto high = value_of_digit[static_cast<std::uint8_t>(*digits++)];
+    const auto low = value_of_digit[static_cast<std::uint8_t>(*digits++)];
+    bad |= high | low;
+    byte = static_cast<std::uint8_t>(high << 4U | low);
   }
+  return bad < 16;
 }
 
 }  // namespace
 
 hex_128 to_hex(const std::array<std::uint8_t, 16>& bytes) noexcept {
-  constexpr char digits[] = "0123456789abcdef";
   hex_128 out;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    out[2 * i] = digits[bytes[i] >> 4];
-    out[2 * i + 1] = digits[bytes[i] & 15];
-  }
+  for (std::size_t i = 0; i < bytes.size(); ++i) write_byte(bytes[i], out.data() + 2 * i);
   return out;
 }
 
@@ -36,20 +60,16 @@ hex_64 to_hex(cluster_time time) noexcept {
 }
 
 std::optional<cluster_time> time_from_hex(std::string_view hex) noexcept {
+  std::array<std::uint8_t, 8> bytes{};
+  if (hex.size() != 16 || !read_hex(hex.data(), bytes)) return std::nullopt;
   cluster_time time = 0;
-  const auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), time, 16);
-  if (hex.size() != 16 || error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
+  for (const auto byte : bytes) time = time << 8U | byte;
   return time;
 }
 
 std::optional<std::array<std::uint8_t, 16>> bytes_from_hex(std::string_view hex) noexcept {
-  if (hex.size() != 32) return std::nullopt;
   std::array<std::uint8_t, 16> out{};
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const char* at = hex.data() + 2 * i;
-    const auto [end, error] = std::from_chars(at, at + 2, out[i], 16);
-    if (error != std::errc() || end != at + 2) return std::nullopt;
-  }
+  if (hex.size() != 32 || !read_hex(hex.data(), out)) return std::nullopt;
   return out;
 }
 
@@ -73,9 +93,12 @@ redis_keys::redis_keys(const std::string& prefix, const std::string& cluster_id)
 }
 
 std::string_view redis_keys::generation(key_kind kind, std::string_view ns) {
-  const auto hash = redis_hash(protocol::as_bytes(ns));
   generation_[generation_.size() - 34] = static_cast<char>(kind);
-  std::copy(hash.begin(), hash.end(), generation_.end() - 32);
+  if (ns != generation_of_) {
+    const auto hash = redis_hash(protocol::as_bytes(ns));
+    std::copy(hash.begin(), hash.end(), generation_.end() - 32);
+    generation_of_ = ns;
+  }
   return generation_;
 }
 

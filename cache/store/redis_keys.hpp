@@ -66,6 +66,7 @@ class redis_keys {
   std::string mark_;
   std::string push_;
   std::string generation_;
+  std::string generation_of_;  // mostly the same namespace again
   std::string pending_;
   std::string value_;
   std::string record_;

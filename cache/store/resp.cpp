@@ -3,36 +3,43 @@
 #include <hiredis/read.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <new>
 
 namespace mongocached::cache {
 namespace {
 
-void append_text(byte_buffer& out, std::string_view text) {
-  const auto bytes = protocol::as_bytes(text);  // of one type: copied as a block
-  out.insert(out.end(), bytes.begin(), bytes.end());
-}
-
-void append_header(byte_buffer& out, char type, std::size_t count) {
-  char line[24];
-  line[0] = type;
-  char* end = std::to_chars(line + 1, line + sizeof line - 2, count).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  append_text(out, {line, static_cast<std::size_t>(end - line)});
-}
+// "*3\r\n", "$12\r\n".
+struct header_line {
+  header_line(char type, std::size_t count) noexcept {
+    text[0] = type;
+    char* end = std::to_chars(text.data() + 1, text.data() + text.size() - 2, count).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    size = static_cast<std::size_t>(end - text.data());
+  }
+  std::array<char, 24> text;
+  std::size_t size;
+};
 
 }  // namespace
 
 resp_command::resp_command(byte_buffer& out, std::size_t arguments) : out_(out) {
-  append_header(out, '*', arguments);
+  const header_line line('*', arguments);
+  const auto bytes = protocol::as_bytes({line.text.data(), line.size});
+  out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 resp_command& resp_command::arg(std::string_view text) {
-  append_header(out_, '$', text.size());
-  append_text(out_, text);
-  append_text(out_, "\r\n");
+  const header_line line('$', text.size());
+  const auto at = out_.size();
+  out_.resize(at + line.size + text.size() + 2);
+  auto* to = out_.data() + at;
+  std::memcpy(to, line.text.data(), line.size);
+  to += line.size;
+  if (!text.empty()) std::memcpy(to, text.data(), text.size());
+  std::memcpy(to + text.size(), "\r\n", 2);
   return *this;
 }
 

@@ -135,7 +135,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   auto& thread = s.thread();
   if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
   const auto* known = thread.find_namespace(command.db, command.collection);
-  if (known == nullptr || !known->settings->enabled) return false;
+  if (known == nullptr || !known->settings->enabled || known->settings->memory == 0) return false;
   const auto begun = data_thread::now();
   auto& ns = *known->state;
   auto& coherence = s.shared().coherence;

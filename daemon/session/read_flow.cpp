@@ -51,7 +51,8 @@ cache::bypass_reason read_flow::prepare() {
   ns_ = known->state;
   settings_ = known->settings;
   if (!settings_->enabled) return cache::bypass_reason::disabled;
-  cache::plan_read(command, rules_for(s_, cache::cacheability::plain), plan_);
+  rules_ = rules_for(s_, cache::cacheability::plain);
+  cache::plan_read(command, rules_, plan_);
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
   who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
@@ -67,9 +68,11 @@ cache::bypass_reason read_flow::plan_under_rules() {
     return cache::bypass_reason::namespace_unknown;
   }
   if (known == cache::cacheability::not_cacheable) return cache::bypass_reason::namespace_kind;
-  // Again: what prepare() went by may have changed while the cluster was asked.
-  cache::plan_read(r_.command, rules_for(s_, known), plan_);
-  if (plan_.shape == cache::read_shape::forward) return plan_.reason;
+  // What prepare() went by may not hold, or have changed while the cluster was asked.
+  if (const auto rules = rules_for(s_, known); rules != rules_) {
+    cache::plan_read(r_.command, rules, plan_);
+    if (plan_.shape == cache::read_shape::forward) return plan_.reason;
+  }
   const auto level = effective_level(s_, r_.command, now);
   if (!level) return cache::bypass_reason::read_concern;
   // Behind a mongos nobody tells what a majority has: such reads ask for it (S1).
@@ -199,7 +202,10 @@ task<void> read_flow::answer_from_entries(outcome how) {
   std::vector<cache::entry_ref> entries;
   entries.reserve(wanted_.size());
   for (const auto& w : wanted_) entries.push_back(w.entry);
+  std::size_t size = 1024;
+  for (const auto& e : entries) size += e->value().size();
   protocol::byte_buffer out;
+  out.reserve(size);
   auto refused = cache::bypass_reason::none;
   if (plan_.shape == cache::read_shape::list) {
     append_list_reply(out, s_, r_.command, *entries.front());
