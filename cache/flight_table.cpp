@@ -12,7 +12,8 @@ std::string text_of(key_view key) {
 }  // namespace
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
-                                               bounds times, bool may_join, instant now, const flight::waiter& joined) {
+                                               bounds times, bool may_join, instant now,
+                                               const std::function<flight::waiter()>& join) {
   // The generation first, the scope second: see namespace_state.hpp.
   const auto generation = ns.generation(kind);
   if (is_blocked(ns, kind, now)) return {begun::blocked, nullptr};
@@ -26,7 +27,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
     const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
     const bool lower_suffices = times.needed <= other.lower_ || !is_kept(guard::join_lower);
     if (level_suffices && lower_suffices) {
-      other.waiters_.push_back(joined);
+      other.waiters_.push_back(join());
       return {begun::join, nullptr};
     }
   }

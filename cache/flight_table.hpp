@@ -79,7 +79,7 @@ class flight_table {
 
   enum class begun : std::uint8_t {
     lead,     // a new flight is registered: finish() or abandon() it
-    join,     // another one is under way: `joined` was added to it
+    join,     // another one is under way: what `join` gave will be told
     blocked,  // R1: a write is pending, or its outcome unknown
   };
   struct begin_result {
@@ -91,12 +91,12 @@ class flight_table {
     cluster_time needed = 0;
     cluster_time lower = 0;
   };
-  // R4, R5. `joined` is called later only if the result is `join`. A flight is joined only by who needs no more than
+  // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight is joined only by who needs no more than
   // its L. `may_join` false (no proof of access, I2): lead or
   // blocked, never joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and
   // stores nothing.
   [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
-                                   bool may_join, instant now, const flight::waiter& joined);
+                                   bool may_join, instant now, const std::function<flight::waiter()>& join);
   // The L that the entry will have: that of the read finally sent, or of what another process had read.
   void set_lower(flight& f, cluster_time lower);
 

@@ -66,6 +66,7 @@ void data_thread::stop() {
     while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
     departed_.clear();
     sockets_.stop();
+    stopped_ = true;
     timer_.cancel();
     for (auto& waiter : upstream_waiters_) waiter->deliver(false);
     for (auto& late : deferred_) late.call();
@@ -163,6 +164,7 @@ const data_thread::known_namespace* data_thread::find_namespace(std::string_view
 }
 
 void data_thread::schedule_sweep() {
+  if (stopped_) return;
   timer_.expires_after(sweep_period);
   timer_.async_wait([this](const error_code& ec) {
     if (ec) return;

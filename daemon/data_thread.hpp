@@ -63,9 +63,10 @@ class data_thread {
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
-  // Scratch of the turn's hits.
+  // Scratch of what is answered within a turn.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;
+  std::vector<cache::key_view> keys;
 
   // CLOCK_BOOTTIME.
   [[nodiscard]] static cache::instant now() noexcept;
@@ -113,6 +114,7 @@ class data_thread {
   std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;
   std::string name_;                                 // that find_namespace was last asked for
   const known_namespace* last_namespace_ = nullptr;  // what it found
+  bool stopped_ = false;
   std::atomic<std::size_t> live_{0};
   std::thread thread_;
 };

@@ -39,6 +39,7 @@ void poller::start() {
 }
 
 void poller::stop() {
+  stopped_ = true;  // a wake-up may be on its way already, and must be the last
   error_code ignored;
   epoll_.cancel(ignored);
 }
@@ -58,6 +59,7 @@ void poller::remove(int fd) noexcept {
 }
 
 void poller::wait() {
+  if (stopped_) return;
   epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& ec) {
     if (ec) return;
     serve();

@@ -46,6 +46,7 @@ class poller {
   asio::posix::basic_stream_descriptor<executor> epoll_;
   const std::function<void()> after_batch_;
   std::vector<std::shared_ptr<void>> retired_;
+  bool stopped_ = false;
 };
 
 }  // namespace mongocached::daemon

@@ -82,6 +82,8 @@ class bson_view {
   [[nodiscard]] std::optional<bson_element> find(std::string_view name) const noexcept;
   // Every element at every level is well-formed.
   [[nodiscard]] bool validate(int depth = max_depth) const noexcept;
+  // Views a copy of the same bytes from now on.
+  void rebase(byte_view copy) noexcept { bytes_ = copy; }
 
  private:
   explicit bson_view(byte_view bytes) noexcept : bytes_(bytes) {}

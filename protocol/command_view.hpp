@@ -59,4 +59,7 @@ enum class command_error {
 // `msg` comes from parse_op_msg and is copied (it holds views only).
 [[nodiscard]] command_error view_command(const op_msg& msg, std::int32_t request_id, command_view& out) noexcept;
 
+// The same view of a copy: `command` was seen in `message`, of which `copy` holds the same bytes.
+void rebase(command_view& command, byte_view message, byte_view copy) noexcept;
+
 }  // namespace mongocached::protocol

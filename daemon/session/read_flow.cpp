@@ -51,7 +51,9 @@ cache::bypass_reason read_flow::prepare() {
   ns_ = known->state;
   settings_ = known->settings;
   if (!settings_->enabled) return cache::bypass_reason::disabled;
-  rules_ = rules_for(s_, cache::cacheability::plain);
+  // Of a collection that nothing is known of yet: as if it were plain, for now.
+  const auto kind = ns_->may_cache(data_thread::now());
+  rules_ = rules_for(s_, kind == cache::cacheability::ids_only ? kind : cache::cacheability::plain);
   cache::plan_read(command, rules_, plan_);
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
@@ -120,7 +122,7 @@ task<void> read_flow::run() {
   if (reason == cache::bypass_reason::none) {
     co_await look_in_redis();
     if (!s_.is_open()) co_return;
-    if (missing().empty()) co_return co_await answer_from_entries(outcome::redis_hit);
+    if (complete()) co_return co_await answer_from_entries(outcome::redis_hit);
     if (!raise_lower()) reason = cache::bypass_reason::causal;
   }
   if (reason == cache::bypass_reason::none) {
@@ -134,12 +136,8 @@ bool read_flow::usable(const cache::entry_ref& e) {
   return e && answers(s_, *e, who_, data_thread::now());
 }
 
-std::vector<read_flow::wanted*> read_flow::missing() {
-  std::vector<wanted*> out;
-  for (auto& w : wanted_) {
-    if (!w.entry) out.push_back(&w);
-  }
-  return out;
+bool read_flow::complete() const noexcept {
+  return std::ranges::all_of(wanted_, [](const wanted& w) { return static_cast<bool>(w.entry); });
 }
 
 read_flow::lookup read_flow::look_in_memory() {
@@ -165,26 +163,28 @@ task<bool> read_flow::join_or_lead() {
   // One key may join another request's flight; a batch leads what it can and reads the rest for itself. What a flight
   // of before brings may be older than mode strict allows.
   const bool single = wanted_.size() == 1 && who_.mode != cache::promise::strict;
-  const auto joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
-  bool waits = false;
-  for (auto* w : missing()) {
-    const auto fence = coherence.fence(*ns_, kind_, w->key.hash);
+  std::shared_ptr<one_shot<cache::entry_ref>> joined;
+  const auto join = [&]() -> cache::flight::waiter {
+    joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
+    return [joined](cache::entry_ref e) { joined->deliver(std::move(e)); };
+  };
+  for (auto& w : wanted_) {
+    if (w.entry) continue;
+    const auto fence = coherence.fence(*ns_, kind_, w.key.hash);
     lower_ = std::max(lower_, fence);
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun =
-        coherence.flights().begin(*ns_, kind_, w->key, level_, {needed, std::max(needed, applied)}, single && proven_,
-                                  now, [joined](cache::entry_ref e) { joined->deliver(std::move(e)); });
-    w->flight = std::move(begun.led);
-    w->generation = w->flight ? w->flight->generation() : 0;
-    w->blocked = begun.how == cache::flight_table::begun::blocked;
-    waits = begun.how == cache::flight_table::begun::join;
+    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)},
+                                           single && proven_, now, join);
+    w.flight = std::move(begun.led);
+    w.generation = w.flight ? w.flight->generation() : 0;
+    w.blocked = begun.how == cache::flight_table::begun::blocked;
   }
   // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
   if (!coherence.is_open(who_, data_thread::now())) {
     for (auto& w : wanted_) w.blocked = true;
     co_return false;
   }
-  if (!waits) co_return false;
+  if (!joined) co_return false;
   s_.thread().after(now + longest_join, [joined] { joined->deliver({}); });
   auto& entry = wanted_.front().entry;
   entry = co_await joined->wait();
@@ -199,24 +199,23 @@ task<bool> read_flow::join_or_lead() {
 }
 
 task<void> read_flow::answer_from_entries(outcome how) {
-  std::vector<cache::entry_ref> entries;
-  entries.reserve(wanted_.size());
+  // The turn's own scratch: all of this is done within it, but for what the client does not take at once.
+  auto& out = s_.thread().output;
+  auto& entries = s_.thread().entries;
+  entries.clear();
   for (const auto& w : wanted_) entries.push_back(w.entry);
-  std::size_t size = 1024;
-  for (const auto& e : entries) size += e->value().size();
-  protocol::byte_buffer out;
-  out.reserve(size);
   auto refused = cache::bypass_reason::none;
   if (plan_.shape == cache::read_shape::list) {
     append_list_reply(out, s_, r_.command, *entries.front());
   } else {
     refused = append_documents_reply(out, s_, r_.command, plan_, entries);
   }
-  if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
-  if (how == outcome::l1_hit || how == outcome::redis_hit) {
+  if (refused == cache::bypass_reason::none && (how == outcome::l1_hit || how == outcome::redis_hit)) {
     offer_to_verify(s_, r_.command, {*ns_, *settings_, who_, kind_}, out, entries);
   }
-  co_await s_.send(out);
+  entries.clear();
+  if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
+  if (const auto rest = s_.flush(); !rest.empty()) co_await s_.send(rest);
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;
   count.fetch_add(1, std::memory_order_relaxed);

@@ -37,7 +37,7 @@ class read_flow {
   [[nodiscard]] cache::bypass_reason plan_under_rules();
   [[nodiscard]] task<void> bypass(cache::bypass_reason reason);
   [[nodiscard]] bool usable(const cache::entry_ref& e);
-  [[nodiscard]] std::vector<wanted*> missing();
+  [[nodiscard]] bool complete() const noexcept;  // nothing is missing
 
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.

@@ -55,7 +55,6 @@ task<void> read_flow::skip_reply() {
 }
 
 task<void> read_flow::fill() {
-  const auto absent = missing();
   std::vector<const protocol::bson_element*> ids;
   const bool batch = plan_.shape == cache::read_shape::by_ids;
   if (batch) {
@@ -92,7 +91,7 @@ task<void> read_flow::fill() {
   if (!reply.whole) {
     reject(fill_rejection::size);
     if (kind_ == cache::key_kind::document && !batch)
-      store(*absent.front(), cache::entry_kind::too_large, reply.view, {});
+      store(wanted_.front(), cache::entry_kind::too_large, reply.view, {});
   } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
              reply.view.tail[0] == 0) {
     reject(fill_rejection::reply);
@@ -155,7 +154,9 @@ bool read_flow::take_documents(const upstream_reply& reply) {
     store(*w, fits ? cache::entry_kind::document : cache::entry_kind::too_large, reply.view, document);
     if (!fits) reject(fill_rejection::size);
   }
-  for (auto* w : missing()) store(*w, cache::entry_kind::absent, reply.view, {});
+  for (auto& w : wanted_) {
+    if (!w.entry) store(w, cache::entry_kind::absent, reply.view, {});
+  }
   return true;
 }
 

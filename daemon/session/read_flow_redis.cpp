@@ -33,10 +33,12 @@ task<void> read_flow::look_in_redis() {
 
 // True if nothing is missing any more.
 task<bool> read_flow::get_from_redis() {
-  const auto absent = missing();
-  std::vector<cache::key_view> keys;
-  keys.reserve(absent.size());
-  for (const auto* w : absent) keys.push_back(w->key);
+  auto& keys = s_.thread().keys;
+  keys.clear();
+  for (const auto& w : wanted_) {
+    if (!w.entry) keys.push_back(w.key);
+  }
+  const auto absent = keys.size();
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
   auto& store = *s_.thread().store;
   const auto deliver = [answer](cache::get_result got) { answer->deliver_here(std::move(got)); };
@@ -46,9 +48,12 @@ task<bool> read_flow::get_from_redis() {
     store.get(ns_->name(), kind_, keys, deliver);
   }
   const auto result = co_await answer->wait();
-  if (result.status != cache::store_status::ok || result.items.size() != absent.size()) co_return false;
+  if (result.status != cache::store_status::ok || result.items.size() != absent) co_return false;
   bool all = true;
-  for (std::size_t i = 0; i < absent.size(); ++i) all = accept_stored(*absent[i], result, i) && all;
+  std::size_t i = 0;
+  for (auto& w : wanted_) {
+    if (!w.entry) all = accept_stored(w, result, i++) && all;
+  }
   co_return all;
 }
 
@@ -86,10 +91,10 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
 task<bool> read_flow::lease_in_redis() {
   std::vector<wanted*> led;
   std::vector<cache::key_view> keys;
-  for (auto* w : missing()) {
-    if (!w->flight) continue;
-    led.push_back(w);
-    keys.push_back(w->key);
+  for (auto& w : wanted_) {
+    if (w.entry || !w.flight) continue;
+    led.push_back(&w);
+    keys.push_back(w.key);
   }
   if (led.empty()) co_return true;
   const auto answer = std::make_shared<one_shot<cache::lease_result>>(s_.thread().get_executor());

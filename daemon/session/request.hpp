@@ -16,7 +16,7 @@ struct request {
   protocol::message_header header;
   protocol::command_view command;    // views into `bytes` (or into `front_body`)
   protocol::byte_buffer front_body;  // of a large message: the elements of its body that were seen, as a document
-  bool understood = false;           // `command` holds something; false only for the front of a large message
+  bool understood = false;           // `command` holds something; a large message's front is looked at by serve()
   cache::instant received{};
   std::size_t label = 0;  // cache::command_label
 

@@ -35,12 +35,6 @@ bool view_front(request& r) {
   return protocol::view_command(message, r.header.request_id, r.command) == protocol::command_error::none;
 }
 
-bool view_whole(request& r) {
-  protocol::op_msg message;
-  return protocol::parse_op_msg(r.bytes, message) == protocol::op_msg_error::none &&
-         protocol::view_command(message, r.header.request_id, r.command) == protocol::command_error::none;
-}
-
 cache::bypass_reason reason_of_plain_relay(const request& r) noexcept {
   if (!r.command.is("find")) return cache::bypass_reason::not_a_read;
   return r.whole() ? cache::bypass_reason::transaction : cache::bypass_reason::request_size;
@@ -54,7 +48,7 @@ task<void> serve(session& s, request& r) {
     static_cast<void>(protocol::parse_op_query(r.bytes, query));
     co_return co_await serve_hello(s, r, query.query);
   }
-  r.understood = r.whole() ? view_whole(r) : view_front(r);
+  if (!r.whole()) r.understood = view_front(r);
   const auto& command = r.command;
   r.label = cache::command_label(command.name);
   if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);

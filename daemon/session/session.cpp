@@ -246,6 +246,9 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
   request r;
   r.bytes.assign(message.begin(), message.end());
   r.header = header;
+  r.command = command;
+  r.understood = true;
+  protocol::rebase(r.command, message, r.bytes);
   start_flow(std::move(r));
   return step::busy;
 }

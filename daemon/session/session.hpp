@@ -54,6 +54,8 @@ class session : public std::enable_shared_from_this<session> {
 
   // False once the session is closed.
   [[nodiscard]] task<bool> send(protocol::byte_view bytes);
+  // Sends the turn's output (data_thread::output); what the client did not take comes back.
+  [[nodiscard]] protocol::byte_buffer flush();
   // The next bytes of the request's unread part, read into `room`; 0 once the session is closed.
   [[nodiscard]] task<std::size_t> read_rest(request& r, std::span<std::uint8_t> room);
 
@@ -90,8 +92,6 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] step handle_op_query(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
-  // Sends the turn's output; what the client did not take comes back.
-  [[nodiscard]] protocol::byte_buffer flush();
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   void start_flow(request r);
   void end_turn();

@@ -77,7 +77,7 @@ class coherence_world {
   };
   flight_table::begin_result begin(const owned_key& key, const how& with, key_kind kind = key_kind::document) {
     return all.flights().begin(ns, kind, key.view(), with.level, {with.lower, with.lower}, with.may_join, with.now,
-                               with.joined);
+                               [&with] { return with.joined; });
   }
   flight_table::begin_result begin(const owned_key& key) { return begin(key, how{}); }
   flight_table::begin_result begin_list(const owned_key& key) { return begin(key, how{}, key_kind::list); }

@@ -288,5 +288,48 @@ TEST(command_view, every_error_has_a_name) {
   }
 }
 
+TEST(command_view, rebased_to_a_copy_it_is_what_a_walk_over_the_copy_gives) {
+  viewed v({{"find", "things"},
+            {"filter", document{{"_id", 5}}},
+            {"lsid", document{{"id", "s"}}},
+            {"comment", "why"},
+            {"$readPreference", document{{"mode", "nearest"}}},
+            {"$db", "shop"}});
+  const auto copy = v.message;
+  auto rebased = v.view;
+  rebase(rebased, v.message, copy);
+  v.message.assign(v.message.size(), 0xff);
+
+  op_msg parsed;
+  ASSERT_EQ(parse_op_msg(copy, parsed), op_msg_error::none);
+  command_view fresh;
+  ASSERT_EQ(view_command(parsed, 7, fresh), command_error::none);
+  const auto same = [](auto a, auto b) { return a.data() == b.data() && a.size() == b.size(); };
+  EXPECT_TRUE(same(rebased.message.body.bytes(), fresh.message.body.bytes()));
+  EXPECT_TRUE(same(rebased.name, fresh.name) && same(rebased.db, fresh.db));
+  EXPECT_TRUE(same(rebased.collection, fresh.collection) && same(rebased.comment, fresh.comment));
+  EXPECT_TRUE(same(rebased.read_preference_mode, fresh.read_preference_mode) && same(rebased.lsid, fresh.lsid));
+  EXPECT_TRUE(same(rebased.first.name, fresh.first.name) && same(rebased.first.value, fresh.first.value));
+  EXPECT_TRUE(same(rebased.first.raw, fresh.first.raw));
+  EXPECT_EQ(rebased.comment, "why");
+}
+
+TEST(command_view, rebased_sequences_move_along_and_absent_fields_stay_empty) {
+  const document one{{"_id", 1}};
+  const auto message = op_msg_message({{"insert", "things"}, {"$db", "shop"}}, {}, {{"documents", {one}}});
+  op_msg parsed;
+  ASSERT_EQ(parse_op_msg(message, parsed), op_msg_error::none);
+  command_view view;
+  ASSERT_EQ(view_command(parsed, 7, view), command_error::none);
+  const auto copy = message;
+  rebase(view, message, copy);
+  ASSERT_EQ(view.message.sequence_count, 1U);
+  const auto& sequence = view.message.sequences[0];
+  EXPECT_EQ(sequence.name, "documents");
+  EXPECT_GE(sequence.documents.data(), copy.data());
+  EXPECT_LE(sequence.documents.data() + sequence.documents.size(), copy.data() + copy.size());
+  EXPECT_TRUE(view.lsid.empty() && view.comment.empty());
+}
+
 }  // namespace
 }  // namespace mongocached::protocol

@@ -78,9 +78,11 @@ flow model_proxy::read(client& c, read_request r) {
     const auto me = world_.current();
     const auto got = std::make_shared<cache::entry_ref>();
     auto result = state_->flights().begin(*ns_, kind, key, r.level, {needed, lower}, is_kept(model_guard::coalesce),
-                                          since, [w = &world_, me, got](cache::entry_ref e) {
-                                            *got = std::move(e);
-                                            w->wake(me);
+                                          since, [&]() -> cache::flight::waiter {
+                                            return [w = &world_, me, got](cache::entry_ref e) {
+                                              *got = std::move(e);
+                                              w->wake(me);
+                                            };
                                           });
     flight = std::move(result.led);
     forward = result.how == begun::blocked;
