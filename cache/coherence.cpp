@@ -254,7 +254,7 @@ std::vector<invalidation> pending_write::for_redis(bool strict) const {
       continue;
     }
     one.lists = !by_stream;
-    one.ns = target.db + '.' + target.collection;
+    one.ns = full_name(target.db, target.collection);
     one.documents = target.reach == extent::collection;
     one.key_bytes = target.key_bytes;
     one.keys = target.keys;

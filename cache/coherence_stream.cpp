@@ -4,10 +4,6 @@
 namespace mongocached::cache {
 namespace {
 
-std::string name_of_namespace(std::string_view db, std::string_view collection) {
-  return std::string(db).append(1, '.').append(collection);
-}
-
 // The same namespace's invalidation of this batch, or a new one: one call to Redis a namespace.
 invalidation& invalidation_of(std::vector<invalidation>& all, std::string ns) {
   constexpr std::size_t most_keys = 500;
@@ -61,7 +57,7 @@ void coherence::apply_document(const change_event& event, invalidation& redis) {
   } else {
     redis.key_bytes.resize(begin);  // its equality is not modelled: no document is cached under it
   }
-  auto* ns = namespaces_.find(name_of_namespace(event.db, event.collection));
+  auto* ns = namespaces_.find(full_name(event.db, event.collection));
   if (ns == nullptr) return;
   ns->lists().judge(local_, list_write_of(event), event.time);
   if (ns->last_known() == cacheability::missing) ns->void_cacheability();
@@ -77,7 +73,7 @@ void coherence::apply_ddl(std::string_view db, std::string_view collection, clus
   if (is_kept(guard::ddl)) invalidate(target, at, 0, false);
   auto& told = redis.emplace_back();
   told.everything = target.reach != extent::collection;
-  told.ns = name_of_namespace(db, collection);
+  told.ns = full_name(db, collection);
   told.documents = true;
   told.seen = true;
   told.fence = at;
@@ -94,7 +90,7 @@ void coherence::apply(const change_event& event, protocol::bson_view raw, std::v
       !event.db.empty() && !event.collection.empty() && !is_valid_namespace(event.db, event.collection);
   if (foreign) return;  // no key is ever made of it
   if (names_a_document(event)) {
-    return apply_document(event, invalidation_of(redis, name_of_namespace(event.db, event.collection)));
+    return apply_document(event, invalidation_of(redis, full_name(event.db, event.collection)));
   }
   if (event.what == change_kind::database && !event.db.empty()) return apply_drop(event.db, event.time, redis);
   apply_ddl(event.db, event.collection, event.time, redis);

@@ -35,7 +35,7 @@ void event_log::add(const change_event& event, protocol::bson_view raw) {
   // One without a time counts as later than everything.
   auto fresh = std::make_shared<record>(
       record{event.time != 0 ? event.time : ~cluster_time{0}, {}, {raw.bytes().begin(), raw.bytes().end()}});
-  if (one_namespace) fresh->ns.append(event.db).append(1, '.').append(event.collection);
+  if (one_namespace) set_full_name(fresh->ns, event.db, event.collection);
   const std::scoped_lock lock(mutex_);
   // A stream that was resumed may repeat itself; what is here must stay in the order of times.
   if (event.time != 0 && event.time < newest_ && is_kept(guard::repeated_event)) return;

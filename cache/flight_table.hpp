@@ -91,10 +91,9 @@ class flight_table {
     cluster_time needed = 0;
     cluster_time lower = 0;
   };
-  // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight is joined only by who needs no more than
-  // its L. `may_join` false (no proof of access, I2): lead or
-  // blocked, never joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and
-  // stores nothing.
+  // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight
+  // is joined only by who needs no more than its L. `may_join` false (no proof of access, I2): lead or blocked, never
+  // joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and stores nothing.
   [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
                                    bool may_join, instant now, const std::function<flight::waiter()>& join);
   // The L that the entry will have: that of the read finally sent, or of what another process had read.

@@ -13,11 +13,8 @@ enum class guard : std::uint8_t {
   flight_lower,      // R6: a list is not stored if its namespace was written since its L
   fence,             // R4: L reaches the key's fence
   stored_fence,      // R3: an entry of Redis reaches the key's fence here
-  lower_is_sent,     // U is not taken for a version: only L says what an entry contains
   late_event,        // C1: an event that an entry contains leaves it alone
   gate,              // G1
-  gate_sent,         // G1: a sample counts from before it was sent
-  whole_batch,       // C2: H moves behind the batch
   transaction_time,  // C2: T-1 until the batch is known to hold all of T
   barrier,           // W4: writes of unknown keys
   list_barrier,      // W3: lists, where the command does not tell
@@ -30,10 +27,8 @@ enum class guard : std::uint8_t {
   history,           // C3: history lost, or a restored upstream, voids everything
   times_hold,        // C3: history lost on the same upstream leaves fences and barriers as they are
   majority_stays,    // C3: a primary behind what a majority had is a restored one
-  epoch,             // an entry of another epoch is none
   ddl,               // G(ns)
   matcher,           // M: lists are judged
-  unacknowledged,    // W7
   repeated_event,    // R3: the log of events stays in the order of times when a resumed stream repeats itself
   log_begin,         // R3: the log of events is whole only behind the time that the stream was resumed at
   count_

@@ -48,6 +48,17 @@ std::string_view namespace_of(byte_view key) noexcept {
   return end == std::string_view::npos ? std::string_view() : text.substr(0, end);
 }
 
+std::string full_name(std::string_view db, std::string_view collection) {
+  std::string out;
+  out.reserve(db.size() + 1 + collection.size());
+  set_full_name(out, db, collection);
+  return out;
+}
+
+void set_full_name(std::string& out, std::string_view db, std::string_view collection) {
+  out.assign(db).append(1, '.').append(collection);
+}
+
 bool is_valid_namespace(std::string_view db, std::string_view collection) noexcept {
   if (db.empty() || db.size() > max_database_size || collection.empty()) return false;
   if (db.size() + 1 + collection.size() > max_namespace_size || collection.front() == '.') return false;

@@ -9,6 +9,7 @@
 // that break these rules.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "cache/entry.hpp"
@@ -30,6 +31,10 @@ void append_key_prefix(byte_buffer& out, key_kind kind, std::string_view db, std
 
 // "db.collection" of a key made by begin_key; empty for bytes that are no key.
 [[nodiscard]] std::string_view namespace_of(byte_view key) noexcept;
+
+// "db.collection". The second writes it over what `out` holds, whose room is used again.
+[[nodiscard]] std::string full_name(std::string_view db, std::string_view collection);
+void set_full_name(std::string& out, std::string_view db, std::string_view collection);
 
 // Names that a key can be made of: not empty, no NUL, not longer than the server takes (63 bytes a database, 255 a
 // namespace), no character that the server refuses in a database name, no '$' in a collection's ("$cmd").

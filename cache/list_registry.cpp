@@ -114,19 +114,17 @@ bool list_registry::insert(local_cache& local, const entry_ref& list, const std:
   return true;
 }
 
-std::size_t list_registry::judge(local_cache& local, const list_write& write, cluster_time at) {
+void list_registry::judge(local_cache& local, const list_write& write, cluster_time at) {
   const std::scoped_lock lock(mutex_);
   newest_ = std::max(newest_, at);
-  std::size_t dropped = 0;
   for (auto key = keys_.begin(); key != keys_.end();) {
     const auto bytes = protocol::as_bytes(*key);
     const auto list = local.peek(bytes, hash_key(bytes));
     const bool contains = list && at != 0 && list->meta().lower >= at && is_kept(guard::late_event);
     const bool falls = list && !contains && may_change(*list, write);
-    if (falls) dropped += local.erase(bytes, list->hash()) ? 1 : 0;
+    if (falls) local.erase(bytes, list->hash());
     key = !list || falls ? forget(key) : std::next(key);
   }
-  return dropped;
 }
 
 void list_registry::raise_newest(cluster_time to) {

@@ -25,9 +25,8 @@ class list_registry {
   // Stores the list, if there is room, unless the namespace was written since its L: false then. `may_store` is asked
   // first, under the lock.
   bool insert(local_cache& local, const entry_ref& list, const std::function<bool()>& may_store);
-  // Judges every list whose L is below `at`, and drops those that the write may change; `at` 0: all lists. Returns how
-  // many were dropped.
-  std::size_t judge(local_cache& local, const list_write& write, cluster_time at);
+  // Judges every list whose L is below `at`, and drops those that the write may change; `at` 0: all lists.
+  void judge(local_cache& local, const list_write& write, cluster_time at);
   // N rises; a write that judge() is not asked about (the stream will tell of it, or it was judged before).
   void raise_newest(cluster_time to);
   [[nodiscard]] cluster_time newest() const;

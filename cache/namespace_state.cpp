@@ -68,9 +68,7 @@ std::uint64_t namespace_state::misses() const noexcept {
 }
 
 namespace_state* namespace_table::find_or_add(std::string_view db, std::string_view collection) {
-  std::string name;
-  name.reserve(db.size() + 1 + collection.size());
-  name.append(db).append(1, '.').append(collection);
+  auto name = full_name(db, collection);
   if (auto* known = find(name)) return known;
   const std::unique_lock lock(mutex_);
   if (const auto known = states_.find(name); known != states_.end()) return known->second.get();

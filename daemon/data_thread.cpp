@@ -150,7 +150,7 @@ const data_thread::known_namespace* data_thread::find_namespace(std::string_view
                     name_.starts_with(db) && name_[db.size()] == '.' && name_.ends_with(collection);
   if (same) return last_namespace_;
   last_namespace_ = nullptr;
-  name_.assign(db).append(1, '.').append(collection);
+  cache::set_full_name(name_, db, collection);
   if (const auto known = namespaces_.find(name_); known != namespaces_.end()) {
     return last_namespace_ = &known->second.known;
   }

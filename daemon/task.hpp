@@ -1,9 +1,10 @@
 // The coroutines of the data threads.
 //
-// `task<T>` is lazy: it begins when it is awaited, runs on the awaiting thread, and gives its value, or its exception, to
-// whoever awaits it; passing from one to the other costs no more than a jump. `spawn()` begins one that nobody awaits.
-// A coroutine waits for the outside through a `suspended`: whoever holds it calls it once, on the coroutine's thread, to
-// go on; one that is destroyed uncalled ends the coroutine where it stands, with all that await it, destructors and all.
+// `task<T>` is lazy: it begins when it is awaited, runs on the awaiting thread, and gives its value, or its exception,
+// to whoever awaits it; passing from one to the other costs no more than a jump. `spawn()` begins one that nobody
+// awaits. A coroutine waits for the outside through a `suspended`: whoever holds it calls it once, on the coroutine's
+// thread, to go on; one that is destroyed uncalled ends the coroutine where it stands, with all that await it,
+// destructors and all.
 //
 // Asio's operations are awaited with the token `as_result(ec)`: the error goes to `ec`, the value is the result.
 //
@@ -109,8 +110,7 @@ class suspended {
   suspended() noexcept = default;
   template <std::derived_from<detail::promise_base> Promise>
   explicit suspended(std::coroutine_handle<Promise> at) noexcept : at_(at), root_(at.promise().root) {}
-  suspended(suspended&& other) noexcept
-      : at_(std::exchange(other.at_, {})), root_(std::exchange(other.root_, {})) {}
+  suspended(suspended&& other) noexcept : at_(std::exchange(other.at_, {})), root_(std::exchange(other.root_, {})) {}
   suspended& operator=(suspended&& other) noexcept {
     std::swap(at_, other.at_);
     std::swap(root_, other.root_);
@@ -165,8 +165,11 @@ class asio_operation {
   static constexpr bool await_ready() noexcept { return false; }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> at) {
-    std::apply([&](auto&... arguments) { std::move(initiation_)(handler{this, suspended(at)}, std::move(arguments)...); },
-               arguments_);
+    std::apply(
+        [&](auto&... arguments) {
+          std::move(initiation_)(handler{this, suspended(at)}, std::move(arguments)...);
+        },
+        arguments_);
   }
   auto await_resume() {
     if constexpr (sizeof...(Values) == 1) return std::get<0>(std::move(values_));

@@ -261,7 +261,8 @@ void rebase(command_view& command, byte_view message, byte_view copy) noexcept {
   move_text(command.first.name);
   move(command.first.value);
   move(command.first.raw);
-  for (auto* text : {&command.name, &command.db, &command.collection, &command.read_preference_mode, &command.comment}) {
+  for (auto* text :
+       {&command.name, &command.db, &command.collection, &command.read_preference_mode, &command.comment}) {
     move_text(*text);
   }
   move(command.lsid);

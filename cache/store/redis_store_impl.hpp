@@ -63,6 +63,8 @@ class redis_store final : public shared_store {
   // Books a reply; false if it is none to go on with: timeout, closed, an error, or Redis is not trusted any more.
   [[nodiscard]] bool good(const reply& answer);
   void failed(std::span<const resp_value> replies);
+  // Reads the reply to announce() or save_mark(), and tells whether it was done.
+  [[nodiscard]] reply_handler tells_whether_done(std::function<void(store_status)> done);
   void saw_epoch(const epoch_name& seen, std::uint64_t serial);
   void leased(const reply& answer, std::span<const hex_128> keys, std::span<const lease_token> tokens,
               std::uint64_t serial, const std::function<void(lease_result)>& done);

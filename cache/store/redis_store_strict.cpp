@@ -21,6 +21,16 @@ void redis_store::get_checked(std::string_view ns, std::span<const key_view> key
          });
 }
 
+reply_handler redis_store::tells_whether_done(std::function<void(store_status)> done) {
+  return [this, serial = shared_->epoch_serial(), done = std::move(done)](const reply& answer) {
+    if (!good(answer)) return done(store_status::unavailable);
+    const auto read = redis_commands::read_invalidation(answer.values);
+    if (!read) return done(store_status::unavailable);
+    saw_epoch(read->epoch, serial);
+    done(read->done ? store_status::ok : store_status::unavailable);
+  };
+}
+
 // Also while Redis is not trusted: what others must not serve does not depend on what this process owes.
 void redis_store::announce(const invalidation& what, std::function<void(store_status)> done) {
   const auto now = boot_now();
@@ -28,13 +38,7 @@ void redis_store::announce(const invalidation& what, std::function<void(store_st
       phase_ == phase::ready && connection_->accepts() && !what.everything && what.announcement != announcement_id{};
   if (!sendable || !breaker_.allow(now)) return later([done = std::move(done)] { done(store_status::unavailable); });
   const auto commands = commands_.announce(connection_->output(), what);
-  submit(now, commands, [this, serial = shared_->epoch_serial(), done = std::move(done)](const reply& answer) {
-    if (!good(answer)) return done(store_status::unavailable);
-    const auto read = redis_commands::read_invalidation(answer.values);
-    if (!read) return done(store_status::unavailable);
-    saw_epoch(read->epoch, serial);
-    done(read->done ? store_status::ok : store_status::unavailable);
-  });
+  submit(now, commands, tells_whether_done(std::move(done)));
 }
 
 void redis_store::load_mark(std::function<void(store_status, coverage_mark)> done) {
@@ -59,13 +63,7 @@ void redis_store::save_mark(const coverage_mark& mark, std::function<void(store_
     return later([done = std::move(done)] { done(store_status::unavailable); });
   }
   const auto commands = commands_.save_mark(connection_->output(), mark);
-  submit(now, commands, [this, serial = shared_->epoch_serial(), done = std::move(done)](const reply& answer) {
-    if (!good(answer)) return done(store_status::unavailable);
-    const auto read = redis_commands::read_invalidation(answer.values);
-    if (!read) return done(store_status::unavailable);
-    saw_epoch(read->epoch, serial);
-    done(read->done ? store_status::ok : store_status::unavailable);
-  });
+  submit(now, commands, tells_whether_done(std::move(done)));
 }
 
 }  // namespace mongocached::cache

@@ -116,10 +116,10 @@ void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::c
 
 void offer_to_verify(session& s, const protocol::command_view& command, const hit_context& hit,
                      protocol::byte_view reply, std::span<const cache::entry_ref> entries) {
+  if (!s.shared().verify) return;
   auto& dice = s.thread().dice;
   const auto drawn = static_cast<double>(dice() - std::minstd_rand::min());
   if (drawn >= hit.settings.verify_share * static_cast<double>(std::minstd_rand::max())) return;
-  if (!s.shared().verify) return;
   auto served = remember_hit(command, reply, entries);
   if (!served) return;
   served->ns = &hit.ns;

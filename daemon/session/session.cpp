@@ -75,7 +75,7 @@ void session::finished(const request& r, const verdict& v) {
   shared().log.info("session", "slow request",
                     {{"client", peer_},
                      {"command", c.name},
-                     {"namespace", std::string(c.db) + '.' + std::string(c.collection)},
+                     {"namespace", cache::full_name(c.db, c.collection)},
                      {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
                      {"outcome", name_of(v.how)},
                      {"reason", cache::name_of(v.reason)}});

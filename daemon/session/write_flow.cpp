@@ -48,7 +48,7 @@ task<void> announce(session& s, write_state& write) {
   for (const auto& target : write.pending.targets()) {
     if (target.collection.empty() || !is_strict(s, target.db, target.collection)) continue;
     auto& what = write.announced.emplace_back();
-    what.ns = target.db + '.' + target.collection;
+    what.ns = cache::full_name(target.db, target.collection);
     what.key_bytes = target.key_bytes;
     what.keys = target.keys;
     what.documents = target.reach == cache::extent::collection;

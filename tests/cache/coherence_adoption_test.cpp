@@ -43,11 +43,10 @@ TEST_F(CoherenceStream, without_a_stream_a_judged_write_drops_the_lists_all_the_
   target.changes.push_back(inserting(tea(3, 1)));
   write(target, 0);  // T2: the server gives no times
   bool joined = false;
-  const auto after = all.flights().begin(ns, key_kind::list, teas.view(), entry_level::local, {}, true, now,
-                                         [&] {
-                                           joined = true;
-                                           return flight::waiter([](entry_ref) {});
-                                         });
+  const auto after = all.flights().begin(ns, key_kind::list, teas.view(), entry_level::local, {}, true, now, [&] {
+    joined = true;
+    return flight::waiter([](entry_ref) {});
+  });
   EXPECT_EQ(after.how, begun::lead) << "the flight of before does not hold the insert";
   EXPECT_FALSE(all.flights().finish(*before, make(*before, two_teas.bytes(), 0)));
   EXPECT_FALSE(joined);

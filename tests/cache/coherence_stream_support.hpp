@@ -66,8 +66,10 @@ class CoherenceStream : public ::testing::Test {
   };
 
   flight_ref lead(key_kind kind, key_view k, cluster_time lower) {
-    return all.flights().begin(ns, kind, k, entry_level::local, {0, lower}, true, now,
-                               [] { return flight::waiter([](const entry_ref&) {}); }).led;
+    return all.flights()
+        .begin(ns, kind, k, entry_level::local, {0, lower}, true, now,
+               [] { return flight::waiter([](const entry_ref&) {}); })
+        .led;
   }
   static entry_ref make(const flight& f, byte_view value, cluster_time lower, cluster_time upper = 0) {
     entry_meta meta;

@@ -291,8 +291,10 @@ TEST_F(Coherence, voiding_everything_drops_entries_and_dirties_flights) {
 TEST_F(Coherence, voiding_a_namespace_leaves_the_others) {
   auto& other = *all.namespaces().find_or_add("shop", "others");
   const owned_key key("a", "others");
-  const auto led =
-      all.flights().begin(other, key_kind::document, key.view(), entry_level::local, {}, true, start, [] { return flight::waiter(); }).led;
+  const auto led = all.flights()
+                       .begin(other, key_kind::document, key.view(), entry_level::local, {}, true, start,
+                              [] { return flight::waiter(); })
+                       .led;
   all.flights().finish(*led, entry_of(*led, "value"));
   fill(a, "old");
   EXPECT_EQ(all.void_namespace(ns), 1U);

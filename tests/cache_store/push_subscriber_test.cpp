@@ -35,69 +35,66 @@ struct process {
   [[nodiscard]] bool listens() {
     return at.run_until([this] { return at.hub.up() && ear->subscribed(); });
   }
+  [[nodiscard]] bool hears(std::size_t messages) {
+    return at.run_until([this, messages] { return heard.size() >= messages; });
+  }
+  void invalidates(std::string_view id, cluster_time fence) {
+    EXPECT_EQ(at.invalidate(at.drop(at.key(id), fence)), store_status::ok);
+  }
 
   store_harness at;
   std::vector<std::string> heard;
   std::unique_ptr<push_subscriber> ear;
 };
 
-TEST(PushSubscriber, HearsOthersAndNotItself) {
+class PushBetweenTwo : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(mine.listens());
+    ASSERT_TRUE(theirs.listens());
+  }
+
   redis_server server;
-  process mine(server);
-  process theirs(server);
-  ASSERT_TRUE(mine.listens());
-  ASSERT_TRUE(theirs.listens());
-  const auto k = mine.at.key("1");
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(k, 5)), store_status::ok);
-  EXPECT_EQ(mine.at.invalidate(mine.at.event(k, 6)), store_status::ok);  // seen by all
+  process mine{server};
+  process theirs{server};
+};
+
+TEST_F(PushBetweenTwo, HearsOthersAndNotItself) {
+  mine.invalidates("1", 5);
+  EXPECT_EQ(mine.at.invalidate(mine.at.event(mine.at.key("1"), 6)), store_status::ok);  // seen by all
   EXPECT_EQ(theirs.at.invalidate(theirs.at.drop(theirs.at.key("2"), 7, true)), store_status::ok);
   auto rest = mine.at.drop_all(8);
   EXPECT_EQ(mine.at.invalidate(rest), store_status::ok);
-  EXPECT_TRUE(theirs.at.run_until([&] { return theirs.heard.size() >= 2; }));
-  EXPECT_TRUE(mine.at.run_until([&] { return !mine.heard.empty(); }));
+  EXPECT_TRUE(theirs.hears(2));
+  EXPECT_TRUE(mine.hears(1));
   EXPECT_THAT(theirs.heard, ElementsAre("db.c 5 1", "db.c 8 documents lists"));
   EXPECT_THAT(mine.heard, ElementsAre("db.c 7 lists 2"));
 }
 
-TEST(PushSubscriber, ManyKeysAreToldAsAllDocuments) {
-  redis_server server;
-  process mine(server);
-  process theirs(server);
-  ASSERT_TRUE(mine.listens());
-  ASSERT_TRUE(theirs.listens());
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(mine.at.key(std::string(20'000, 'k')), 5)), store_status::ok);
-  EXPECT_TRUE(theirs.at.run_until([&] { return !theirs.heard.empty(); }));
+TEST_F(PushBetweenTwo, ManyKeysAreToldAsAllDocuments) {
+  mine.invalidates(std::string(20'000, 'k'), 5);
+  EXPECT_TRUE(theirs.hears(1));
   EXPECT_THAT(theirs.heard, ElementsAre("db.c 5 documents"));
 }
 
-TEST(PushSubscriber, SurvivesARestartOfRedis) {
-  redis_server server;
-  process mine(server);
-  process theirs(server);
-  ASSERT_TRUE(mine.listens());
-  ASSERT_TRUE(theirs.listens());
+TEST_F(PushBetweenTwo, SurvivesARestartOfRedis) {
   server.kill();
   EXPECT_TRUE(theirs.at.run_until([&] { return !theirs.ear->subscribed(); }));
   server.start();
   ASSERT_TRUE(theirs.listens());
   ASSERT_TRUE(mine.at.run_until([&] { return !mine.ear->subscribed() || mine.at.hub.counters().connects.load() > 1; }));
   ASSERT_TRUE(mine.listens());
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(mine.at.key("1"), 5)), store_status::ok);
-  EXPECT_TRUE(theirs.at.run_until([&] { return !theirs.heard.empty(); }));
+  mine.invalidates("1", 5);
+  EXPECT_TRUE(theirs.hears(1));
   EXPECT_THAT(theirs.heard, ElementsAre("db.c 5 1"));
 }
 
-TEST(PushSubscriber, NonsenseIsNotTold) {
-  redis_server server;
-  process mine(server);
-  process theirs(server);
-  ASSERT_TRUE(mine.listens());
-  ASSERT_TRUE(theirs.listens());
+TEST_F(PushBetweenTwo, NonsenseIsNotTold) {
   for (const auto& junk : {std::string(), std::string("junk"), std::string(100, '\0'), std::string(60'000, 'x')}) {
     EXPECT_EQ(server.run({"PUBLISH", channel, junk}), "2");
   }
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(mine.at.key("1"), 5)), store_status::ok);
-  EXPECT_TRUE(theirs.at.run_until([&] { return !theirs.heard.empty(); }));
+  mine.invalidates("1", 5);
+  EXPECT_TRUE(theirs.hears(1));
   EXPECT_THAT(theirs.heard, ElementsAre("db.c 5 1"));
   // One that is beyond the limits costs the connection, no more.
   EXPECT_EQ(server.run({"PUBLISH", channel, std::string(70'000, 'x')}), "2");
@@ -106,15 +103,10 @@ TEST(PushSubscriber, NonsenseIsNotTold) {
   EXPECT_TRUE(theirs.at.hub.up());
 }
 
-TEST(PushSubscriber, AFullRedisTellsAllTheSame) {
-  redis_server server;
-  process mine(server);
-  process theirs(server);
-  ASSERT_TRUE(mine.listens());
-  ASSERT_TRUE(theirs.listens());
+TEST_F(PushBetweenTwo, AFullRedisTellsAllTheSame) {
   ASSERT_EQ(server.run({"CONFIG", "SET", "maxmemory", "1"}), "OK");
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(mine.at.key("1"), 5)), store_status::ok);
-  EXPECT_TRUE(theirs.at.run_until([&] { return !theirs.heard.empty(); }));
+  mine.invalidates("1", 5);
+  EXPECT_TRUE(theirs.hears(1));
 }
 
 // A login without leave to use the channel: the store works, nothing is told.
@@ -124,7 +116,7 @@ TEST(PushSubscriber, ARefusedChannelHarmsNothing) {
             "OK");
   process mine(options_for(server.uri("app:swordfish@")));
   ASSERT_TRUE(mine.at.run_until_up());
-  EXPECT_EQ(mine.at.invalidate(mine.at.drop(mine.at.key("1"), 5)), store_status::ok);
+  mine.invalidates("1", 5);
   EXPECT_EQ(mine.at.hub.counters().errors.load(), 0u);
   EXPECT_FALSE(mine.ear->subscribed());
   ASSERT_EQ(server.run({"ACL", "SETUSER", "app", "allchannels"}), "OK");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpus of the fuzz targets of cache/'s decisions: read_plan, write_plan, stored_form, projection. Needs pymongo's
+"""Writes the seed corpus of cache/'s fuzz targets: read_plan, write_plan, stored_form, projection, change_event, push. Needs pymongo's
 bson; run it by hand when a target learns new fields. Crashes found by fuzzing are kept beside the seeds and are not touched.
 
     python3 tests/fuzz/make_policy_corpus.py
@@ -209,6 +209,69 @@ def stored(kind, key, value):
     return b"mcd2" + struct.pack("<I", crc32c(body)) + body
 
 
+def change_event(operation, **more):
+    return SON(
+        [
+            ("_id", {"_data": "8265000001000000022B042C0100296E"}),
+            ("operationType", operation),
+            ("clusterTime", Timestamp(0x65000001, 2)),
+            ("wallTime", bson.datetime.datetime(2023, 9, 12)),
+            ("ns", {"db": "shop", "coll": "things"}),
+            *more.items(),
+        ]
+    )
+
+
+def change_events():
+    key = {"documentKey": {"region": "eu", "_id": OID}}
+    item = {"_id": OID, "name": "tea", "price": {"net": 5}}
+    yield "insert", change_event("insert", **key, fullDocument=item)
+    yield "replace", change_event("replace", **key, fullDocument=None)
+    yield "delete", change_event("delete", documentKey={"_id": 17})
+    description = {
+        "updatedFields": {"a.b": 1, "c": {"d": 2}},
+        "removedFields": ["e", "f.0"],
+        "truncatedArrays": [{"field": "g", "newSize": 3}],
+        "disambiguatedPaths": {"f.0": ["f", "0"]},
+    }
+    yield "update", change_event("update", **key, updateDescription=description)
+    yield "update_without_paths", change_event("update", **key, updateDescription={})
+    yield (
+        "update_of_odd_paths",
+        change_event("update", **key, updateDescription={"removedFields": ["a", 1]}),
+    )
+    yield (
+        "transaction",
+        change_event("insert", **key, fullDocument=item, lsid=LSID, txnNumber=Int64(3)),
+    )
+    yield "drop", change_event("drop")
+    yield "create_indexes", change_event("createIndexes")
+    yield "invalidate", change_event("invalidate")
+    yield "drop_database", change_event("dropDatabase", ns={"db": "shop"})
+    yield "rename", change_event("rename", to={"db": "store", "coll": "goods"})
+    yield "rename_to_nowhere", change_event("rename", to={"db": "store"})
+    yield "odd_namespace", change_event("delete", ns={"db": "a.b", "coll": "c"}, **key)
+    yield "without_time", change_event("delete", clusterTime=None, **key)
+    token = bson.encode({"t": Timestamp(0x65000001, 2), "s": 1}).hex()
+    yield "token_of_a_document", change_event("drop", _id={"_data": token})
+
+
+def push(ids=(), flags=0, ns=b"shop.things", fence=b"6500000100000002"):
+    keys = [b"d" + ns + b"\0" + id for id in ids]
+    parts = [struct.pack("<I", len(key)) + key for key in keys]
+    return bytes(range(16)) + fence + bytes([flags]) + ns + b"\0" + b"".join(parts)
+
+
+def pushes():
+    yield "key", push([b"i" + bytes(8)])
+    yield "keys", push([b"i" + bytes(8), b"stea", b"o" + OID.binary], flags=2)
+    yield "documents_and_lists", push(flags=3)
+    yield "capitals", push([b"a"], fence=b"65000001000000AB")
+    yield "longest_namespace", push([b"a"], ns=b"shop." + b"t" * 250)
+    yield "unknown_flag", push(flags=4)
+    yield "key_of_another", push([b"a"]).replace(b"dshop", b"dshoe")
+
+
 def main():
     for name, body in read_plans():
         save("read_plan", name, op_msg(body))
@@ -252,6 +315,10 @@ def main():
     }
     for name, spec in specs.items():
         save("projection", name, bson.encode(spec) + item)
+    for name, event in change_events():
+        save("change_event", name, bson.encode(event))
+    for name, message in pushes():
+        save("push", name, message)
 
 
 if __name__ == "__main__":

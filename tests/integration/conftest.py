@@ -14,6 +14,7 @@ from typing import Any
 
 import pymongo
 import pytest
+from pymongo.collection import Collection
 from pymongo.database import Database
 from support.servers import Daemon, Redis, Servers, Upstream
 
@@ -31,6 +32,12 @@ def session_servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Starts whatever one test needs for itself, and ends it after the test."""
     yield from _owned(request.config)
+
+
+@pytest.fixture
+def redis(servers: Servers) -> Redis:
+    """The test's own."""
+    return servers.redis()
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +86,16 @@ def database(
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client[name]
     direct.drop_database(name)
+
+
+@pytest.fixture
+def films(upstream: Upstream) -> Iterator[Collection[Document]]:
+    """300 films in a database of the test's own, straight to the upstream."""
+    name = f"films_{uuid.uuid4().hex[:8]}"
+    with upstream.client() as direct:
+        direct[name].films.insert_many([{"_id": i, "n": 0} for i in range(300)])
+        yield direct[name].films
+        direct.drop_database(name)
 
 
 def _owned(config: pytest.Config) -> Iterator[Servers]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymongo
 import pytest
 from pymongo.collection import Collection
+from support.counted import by_id
 from support.raw import RawConnection, op_msg
+from support.relay import RelayThread
 from support.servers import Daemon, Redis, Servers, Upstream
 from support.wait import wait_until
 
@@ -27,6 +29,30 @@ def films(daemon: Daemon, upstream: Upstream) -> Iterator[Collection[Document]]:
         direct[name].films.insert_many([{"_id": i, "data": "x" * 1000} for i in range(50)])
         yield client[name].films
         direct.drop_database(name)
+
+
+class TwoClients(NamedTuple):
+    relay: RelayThread
+    daemon: Daemon
+    first: RawConnection
+    second: RawConnection
+
+
+@pytest.fixture
+def two_clients(
+    servers: Servers, upstream: Upstream, films: Collection[Document]
+) -> Iterator[TwoClients]:
+    """Of a daemon behind a relay; they may read, and have their connections to the upstream."""
+    relay = servers.relay(upstream.port)
+    daemon = servers.daemon(relay.uri)
+    with (
+        RawConnection("127.0.0.1", daemon.port) as first,
+        RawConnection("127.0.0.1", daemon.port) as second,
+    ):
+        for connection in (first, second):
+            connection.request(by_id(films.database.name, 1))
+            connection.request({"ping": 1, "$db": "admin"})
+        yield TwoClients(relay, daemon, first, second)
 
 
 class Growth:
@@ -118,54 +144,38 @@ def test_fills_that_are_refused(
 
 
 def test_fill_that_a_write_overtook_is_dirty(
-    servers: Servers, upstream: Upstream, films: Collection[Document]
+    two_clients: TwoClients, films: Collection[Document]
 ) -> None:
-    relay = servers.relay(upstream.port)
-    daemon = servers.daemon(relay.uri)
-    find = {"find": "films", "filter": {"_id": 4}, "$db": films.database.name}
+    relay, daemon, reader, writer = two_clients
+    find = by_id(films.database.name, 4)
     change = {"q": {"_id": 4}, "u": {"$set": {"a": 1}}}
     update = {"update": "films", "updates": [change], "$db": films.database.name}
-    with (
-        RawConnection("127.0.0.1", daemon.port) as reader,
-        RawConnection("127.0.0.1", daemon.port) as writer,
-    ):
-        for connection in (reader, writer):
-            connection.request(find | {"filter": {"_id": 1}})
-            connection.request({"ping": 1, "$db": "admin"})
-        grown = Growth(daemon)
-        relay.set_delay(0.3)
-        reader.send(find)
-        grown.wait("mongocached_upstream_connections", state="busy")
-        writer.send(update)
-        assert reader.receive().document["ok"] == 1
-        assert writer.receive().document["n"] == 1
-        relay.set_delay(0)
-        grown.wait(REJECTED, reason="dirty")
-        straight = films.database.client[films.database.name].films.find_one({"_id": 4})
-        assert reader.request(find).document["cursor"]["firstBatch"] == [straight]
+    grown = Growth(daemon)
+    relay.set_delay(0.3)
+    reader.send(find)
+    grown.wait("mongocached_upstream_connections", state="busy")
+    writer.send(update)
+    assert reader.receive().document["ok"] == 1
+    assert writer.receive().document["n"] == 1
+    relay.set_delay(0)
+    grown.wait(REJECTED, reason="dirty")
+    straight = films.database.client[films.database.name].films.find_one({"_id": 4})
+    assert reader.request(find).document["cursor"]["firstBatch"] == [straight]
 
 
 def test_readers_of_the_same_document_share_a_flight(
-    servers: Servers, upstream: Upstream, films: Collection[Document]
+    two_clients: TwoClients, films: Collection[Document]
 ) -> None:
-    relay = servers.relay(upstream.port)
-    daemon = servers.daemon(relay.uri)
-    find = {"find": "films", "filter": {"_id": 5}, "$db": films.database.name}
-    with (
-        RawConnection("127.0.0.1", daemon.port) as first,
-        RawConnection("127.0.0.1", daemon.port) as second,
-    ):
-        for connection in (first, second):
-            connection.request(find | {"filter": {"_id": 1}})
-            connection.request({"ping": 1, "$db": "admin"})
-        grown = Growth(daemon)
-        relay.set_delay(0.3)
-        first.send(find)
-        grown.wait("mongocached_upstream_connections", state="busy")
-        second.send(find)
-        assert first.receive().document["cursor"] == second.receive().document["cursor"]
-        assert grown.of(REQUESTS, outcome="coalesced") == 1
-        assert grown.of(REQUESTS, outcome="miss") == 1
+    relay, daemon, first, second = two_clients
+    find = by_id(films.database.name, 5)
+    grown = Growth(daemon)
+    relay.set_delay(0.3)
+    first.send(find)
+    grown.wait("mongocached_upstream_connections", state="busy")
+    second.send(find)
+    assert first.receive().document["cursor"] == second.receive().document["cursor"]
+    assert grown.of(REQUESTS, outcome="coalesced") == 1
+    assert grown.of(REQUESTS, outcome="miss") == 1
 
 
 def test_evictions_and_expiry(

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pymongo
-import pytest
 from bson import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -19,21 +16,6 @@ from support.wait import wait_until
 Document = dict[str, Any]
 Films = Collection[Document]
 MAX_LAG = 1.0  # the default
-
-
-@pytest.fixture
-def films(upstream: Upstream) -> Iterator[Films]:
-    """Straight to the upstream."""
-    name = f"modes_{uuid.uuid4().hex[:8]}"
-    with upstream.client() as direct:
-        direct[name].films.insert_many([{"_id": i, "n": 0} for i in range(300)])
-        yield direct[name].films
-        direct.drop_database(name)
-
-
-@pytest.fixture
-def redis(servers: Servers) -> Redis:
-    return servers.redis()
 
 
 # Mode ttl

@@ -21,11 +21,6 @@ PROOF = by_id("t", "nobody")
 
 
 @pytest.fixture
-def redis(servers: Servers) -> Redis:
-    return servers.redis()
-
-
-@pytest.fixture
 def own_upstream(servers: Servers) -> Upstream:
     upstream = servers.upstream()
     with upstream.client() as client:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import select
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pymongo
@@ -17,21 +15,6 @@ from support.wait import wait_until
 Document = dict[str, Any]
 Films = Collection[Document]
 STRICT = '[cache]\nmode = "strict"\n'
-
-
-@pytest.fixture
-def films(upstream: Upstream) -> Iterator[Films]:
-    """Straight to the upstream."""
-    name = f"modes_{uuid.uuid4().hex[:8]}"
-    with upstream.client() as direct:
-        direct[name].films.insert_many([{"_id": i, "n": 0} for i in range(300)])
-        yield direct[name].films
-        direct.drop_database(name)
-
-
-@pytest.fixture
-def redis(servers: Servers) -> Redis:
-    return servers.redis()
 
 
 def test_strict_writes_are_seen_by_the_next_read_elsewhere(

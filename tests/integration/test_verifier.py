@@ -32,11 +32,6 @@ def films(upstream: Upstream) -> Iterator[Films]:
         direct.drop_database(name)
 
 
-@pytest.fixture
-def redis(servers: Servers) -> Redis:
-    return servers.redis()
-
-
 def top(films: Films) -> Document:
     parts: Document = {"filter": {"year": {"$gte": 1992}}, "sort": {"year": 1}, "limit": 4}
     return {"find": "films", **parts, "$db": films.database.name}

@@ -77,35 +77,37 @@ void model_cluster::tick(instant now) {
   append(op_kind::noop, 0, log_.back().after, next_time_++, now);
 }
 
-void model_cluster::advance_majority(std::size_t to, instant now) {
-  to = std::min(to, log_.size());
-  while (to < log_.size() && log_[to].time == log_[to - 1].time) ++to;  // a transaction is one
-  for (; majority_ < to; ++majority_) log_[majority_].majority = now;
+std::size_t model_cluster::end_of_transaction(std::size_t position) const noexcept {
+  while (position < log_.size() && log_[position].time == log_[position - 1].time) ++position;
+  return position;
 }
 
-void model_cluster::elect(std::size_t kept, bool times_again, instant now) {
-  kept = std::clamp(kept, majority_, log_.size());
-  while (kept < log_.size() && log_[kept].time == log_[kept - 1].time) ++kept;
-  behind_ = log_;
-  behind_majority_ = majority_;
+void model_cluster::undo_behind(std::size_t kept, instant now) {
   for (auto at = kept; at < log_.size(); ++at) {
     log_[at].undone = now;
     undone_.push_back(log_[at]);
   }
   log_.resize(kept);
+}
+
+void model_cluster::advance_majority(std::size_t to, instant now) {
+  to = end_of_transaction(std::min(to, log_.size()));
+  for (; majority_ < to; ++majority_) log_[majority_].majority = now;
+}
+
+void model_cluster::elect(std::size_t kept, bool times_again, instant now) {
+  kept = end_of_transaction(std::clamp(kept, majority_, log_.size()));
+  behind_ = log_;
+  behind_majority_ = majority_;
+  undo_behind(kept, now);
   ++term_;
   next_time_ = times_again ? log_.back().time + 1 : next_time_ + 10;
   tick(now);
 }
 
 void model_cluster::restore(std::size_t kept, instant now) {
-  kept = std::clamp<std::size_t>(kept, 1, log_.size());
-  while (kept < log_.size() && log_[kept].time == log_[kept - 1].time) ++kept;
-  for (auto at = kept; at < log_.size(); ++at) {
-    log_[at].undone = now;
-    undone_.push_back(log_[at]);
-  }
-  log_.resize(kept);
+  kept = end_of_transaction(std::clamp<std::size_t>(kept, 1, log_.size()));
+  undo_behind(kept, now);
   majority_ = std::min(majority_, kept);
   ++term_;
   next_time_ = log_.back().time + 1;

@@ -82,6 +82,9 @@ class model_cluster {
   void forget_history(std::size_t before) noexcept { first_kept_ = before; }
 
  private:
+  // Or the position behind the transaction that it falls into.
+  [[nodiscard]] std::size_t end_of_transaction(std::size_t position) const noexcept;
+  void undo_behind(std::size_t kept, instant now);
   void append(op_kind what, std::uint8_t id, const contents& after, cluster_time time, instant now);
   [[nodiscard]] bool carry_out(const statement& what, contents& all, op_kind& did, bool& kind_touched);
 

@@ -93,7 +93,7 @@ void model_proxy::learn_epoch() {
 
 bool model_proxy::trusts_redis() const noexcept {
   return uses_redis && started_ && trusted_epoch_ != 0 &&
-         (unacknowledged_.empty() || !is_kept(cache::guard::unacknowledged));
+         (unacknowledged_.empty() || !is_kept(model_guard::unacknowledged));
 }
 
 void model_proxy::reconnect(int which) {
@@ -149,7 +149,7 @@ flow model_proxy::sample() {
   co_await before(step::sample_reply);
   sampling_ = false;
   if (lost) co_return;
-  if (!is_kept(cache::guard::gate_sent)) out.sent = world_.now();
+  if (!is_kept(model_guard::gate_sent)) out.sent = world_.now();
   if (!state_->sampled(out)) world_.start(index_, -1, start_anew());
   settle_fills();
 }
@@ -186,7 +186,7 @@ flow model_proxy::follow() {
   }
   auto next = position_;
   const auto reached = next.applied(batch);
-  if (!is_kept(cache::guard::whole_batch)) state_->applied(reached);
+  if (!is_kept(model_guard::whole_batch)) state_->applied(reached);
   std::vector<cache::invalidation> told;
   for (const auto& event : events) {
     if (world_.luck.chance(4)) co_await before(step::apply);

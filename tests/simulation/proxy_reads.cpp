@@ -17,7 +17,7 @@ cache::entry_ref model_proxy::make_entry(const read_request& r, std::uint64_t ge
                                                 : cache::entry_kind::document;
   meta.level = r.level;
   meta.generation = generation;
-  meta.lower = is_kept(cache::guard::lower_is_sent) ? lower : reply.operation_time;
+  meta.lower = is_kept(model_guard::lower_is_sent) ? lower : reply.operation_time;
   meta.upper = reply.operation_time;
   meta.filled = sent;
   meta.expires = never;
@@ -31,7 +31,7 @@ cache::entry_ref model_proxy::adopt(const read_request& r, const cache::reader& 
   const auto& stored = found.value;
   if (!stored.entry || found.token == 0 || stored.token != found.token) return {};
   const bool same = stored.epoch == found.epoch && found.epoch == trusted_epoch_;
-  if (!same && is_kept(cache::guard::epoch)) return {};
+  if (!same && is_kept(model_guard::epoch)) return {};
   cluster_time lower = 0;
   const auto newest = is_kept(model_guard::newest_in_redis) ? found.newest : 0;
   if (!state_->may_adopt(*ns_, kind_of(r.item), *stored.entry, newest, lower)) return {};
@@ -117,7 +117,7 @@ flow model_proxy::read(client& c, read_request r) {
       lease = redis().lease(r.item, epoch, world_.fresh_name(), world_.now());
       const bool told = world_.luck.fate_of(step::lease) == fate::ok;
       co_await before(step::lease_reply);
-      if (!told || (lease.epoch != epoch && is_kept(cache::guard::epoch))) lease = {};
+      if (!told || (lease.epoch != epoch && is_kept(model_guard::epoch))) lease = {};
       lower = std::max(lower, lease.fence);
     }
   }

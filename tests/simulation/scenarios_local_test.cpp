@@ -31,13 +31,11 @@ TEST(Race, race_03_read_from_a_deposed_primary_that_the_topology_still_believes_
         s.w.cluster.write_deposed(put(3, 1, 1), s.w.now());
         s.w.cluster.write_deposed(put(3, 1, 2), s.w.now());
         s.write_behind({put(0, 0, 5)});
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.w.proxy(0).set_behind(true, false);
         s.read(0, 0);
-        for (int i = 0; i < 5; ++i) s.w.cluster.tick(s.w.now());
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.tick(5);
+        s.outlast_lag(0);
         s.read(0, 0);
       },
       1, guard::sampled_primary);
@@ -50,8 +48,7 @@ TEST(Race, race_03_majority_read_of_a_snapshot_below_its_fence) {
         s.write(0, put(0, 0, 5));
         s.sample(0);
         s.read(0, 0, 0, entry_level::majority);
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.outlast_lag(0);
         s.read(0, 0, 0, entry_level::majority);
       },
       1, model_guard::causal_read);
@@ -65,11 +62,10 @@ TEST(Race, race_04_upper_bound_taken_for_a_version) {
         s.run_to(r, step::read_reply);
         s.write_behind({put(0, 0, 5)});
         s.finish(r);
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.outlast_lag(0);
         s.read(0, 0);
       },
-      1, guard::lower_is_sent);
+      1, model_guard::lower_is_sent);
 }
 
 TEST(Race, race_06_unknown_outcome_carried_out_later) {
@@ -81,7 +77,7 @@ TEST(Race, race_06_unknown_outcome_carried_out_later) {
         s.write(0, put(0, 0, 5));
         s.read(0, 0);
         s.run_late(0);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, 0);
       },
       1, guard::hold);
@@ -94,7 +90,7 @@ TEST(Race, race_06_unknown_outcome_and_the_value_in_redis) {
         s.befalls(step::write, fate::reply_lost);
         s.write(0, put(0, 0, 5));
         s.w.cluster.acknowledge({.operation_time = 0, .first = 1, .end = 1000}, 0, s.w.now());
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, 0);
       },
       1, model_guard::any_outcome);
@@ -108,8 +104,7 @@ TEST(Race, race_07_late_event_against_a_newer_fill) {
     s.write(0, put(0, 0, 5));
     s.sample(0);
     s.read(0, 0);
-    s.commit();
-    s.sync(0);
+    s.catch_up(0);
     const auto before_it = s.hits();
     s.read(0, 0);
     EXPECT_EQ(s.violation(), "");
@@ -143,7 +138,7 @@ TEST(Race, race_19_reader_joins_a_lists_flight_older_than_a_finished_write) {
         const auto old = s.begin_read(0, list_of_kind_1);
         s.run_to(old, step::read_reply);
         s.write(0, put(0, 1, 0));
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         const auto young = s.begin_read(0, list_of_kind_1);
         s.finish(old);
         s.finish(young);
@@ -169,7 +164,7 @@ TEST(Race, race_20_unknown_keys) {
         s.without_redis();
         s.read(0, 0);
         s.write(0, put(0, 0, 5), write_shape::collection);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, 0);
       },
       1, guard::barrier);
@@ -181,7 +176,7 @@ TEST(Race, race_20_commit_on_another_proxy) {
         s.without_redis();
         s.read(0, 0);
         s.write(0, put(0, 0, 5), write_shape::hidden);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, 0);
       },
       1, model_guard::hidden_commit);
@@ -193,7 +188,7 @@ TEST(Race, race_21_document_enters_a_list) {
         s.without_redis();
         s.read(0, list_of_kind_1);
         s.write(0, {op_kind::update, 0, true, {1, 1, 0}});
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, list_of_kind_1);
       },
       1, guard::matcher);
@@ -207,7 +202,7 @@ TEST(Race, race_28_newer_document_then_older_list) {
         s.write(0, put(2, 1, 5), write_shape::keys_only);
         s.sample(0);
         s.read(0, 2);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, list_of_kind_1);
       },
       1, guard::list_barrier);
@@ -221,7 +216,7 @@ TEST(Race, race_29_own_insert_while_the_list_is_read) {
         s.run_to(r, step::read_reply);
         s.write(0, put(0, 1, 0));
         s.finish(r);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, list_of_kind_1);
       },
       1, guard::flight_lower);

@@ -9,8 +9,7 @@ using cache::guard;
 // A process that knows nothing of its own any more, with a mark that covers everything: what it then finds in Redis is
 // all there is.
 void forget_all(scene& s, int proxy) {
-  s.commit();
-  s.sync(proxy);
+  s.catch_up(proxy);
   s.keep_house(proxy);
   s.restart(proxy);
   s.pass_in_sync(longer, proxy);
@@ -23,16 +22,20 @@ flow_id read_without_fill(scene& s, int proxy, std::size_t item) {
   return r;
 }
 
+// By a process that has nothing of its own.
+void late_fill_is_read(scene& s, int proxy) {
+  s.let_fills_arrive();
+  forget_all(s, proxy);
+  s.read(proxy, 0);
+}
+
 TEST(Race, race_02_fill_of_redis_behind_another_proxys_event) {
   proves(
       [](scene& s) {
         read_without_fill(s, 1, 0);
         s.write_behind({put(0, 0, 5)});
-        s.commit();
-        s.sync(0);
-        s.let_fills_arrive();
-        forget_all(s, 0);
-        s.read(0, 0);
+        s.catch_up(0);
+        late_fill_is_read(s, 0);
       },
       2, model_guard::script_fence);
 }
@@ -42,7 +45,7 @@ TEST(Race, race_05_crash_between_write_and_invalidation) {
       [](scene& s) {
         s.read(0, 0);
         s.run_to(s.begin_write(0, put(0, 0, 5)), step::write_reply);
-        s.w.cluster.tick(s.w.now());
+        s.tick();
         s.commit();
         s.restart(0);
         s.pass_in_sync(longer, 0);
@@ -57,8 +60,7 @@ TEST(Race, race_13_invalidation_lost_on_the_way_to_redis_then_crash) {
         s.read(0, 0);
         s.befalls(step::invalidate, fate::lost, 100);
         s.write(0, put(0, 0, 5));
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.keep_house(0);
         s.restart(0);
         s.befalls(step::invalidate, fate::ok, 100);
@@ -94,7 +96,7 @@ TEST(Race, race_15_two_redis_masters) {
     s.w.proxy(0).reconnect(1);
     s.keep_house(0);
     EXPECT_TRUE(s.w.proxy(0).trusts_redis());
-    s.pass(std::chrono::milliseconds(1));
+    s.pass(moment);
     s.read(0, 0);
   };
   proves(play, 2, guard::stored_fence);
@@ -107,11 +109,8 @@ TEST(Race, race_17_fence_record_missing) {
         read_without_fill(s, 1, 0);
         s.w.redis(0).evict_record(0);
         s.write_behind({put(0, 0, 5)});
-        s.commit();
-        s.sync(0);
-        s.let_fills_arrive();
-        forget_all(s, 0);
-        s.read(0, 0);
+        s.catch_up(0);
+        late_fill_is_read(s, 0);
       },
       2, model_guard::lease);
 }
@@ -121,12 +120,9 @@ TEST(Race, race_18_record_evicted_during_a_long_read) {
       [](scene& s) {
         read_without_fill(s, 1, 0);
         s.write(0, put(0, 0, 5));
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.w.redis(0).evict_record(0);
-        s.let_fills_arrive();
-        forget_all(s, 0);
-        s.read(0, 0);
+        late_fill_is_read(s, 0);
       },
       2, model_guard::lease);
 }
@@ -163,12 +159,10 @@ TEST(Race, race_30_resumed_stream_repeats_itself) {
   proves(
       [](scene& s) {
         s.write_behind({put(1, 0, 5)});
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.read(0, list_of_kind_1);
         s.write_behind({put(0, 1, 0)});
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.w.proxy(0).lose_stream(2);
         s.batch = 1;
         s.follow(0);
@@ -185,7 +179,7 @@ TEST(Race, race_31_drop_then_restart) {
         s.read(0, 0);
         s.w.proxy(0).crash(false);
         s.write_behind({drop()});
-        s.w.cluster.tick(s.w.now());
+        s.tick();
         s.commit();
         s.finish(s.w.start(0, -1, s.w.proxy(0).start()));
         s.pass_in_sync(longer, 0);
@@ -200,8 +194,7 @@ TEST(Race, race_32_full_redis_keeps_the_value) {
         s.read(0, 0);
         s.w.redis(0).refuse_writes(true);
         s.write(0, put(0, 0, 5));
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.w.redis(0).refuse_writes(false);
         forget_all(s, 0);
         s.read(0, 0);

@@ -19,6 +19,14 @@ void roll_back(scene& s) {
   s.commit();
 }
 
+void write_that_the_log_lost(scene& s) {
+  s.write_behind({put(0, 0, 5)});
+  s.commit();
+  s.tick();
+  s.commit();
+  s.w.cluster.forget_history(s.w.cluster.log().size() - 1);
+}
+
 TEST(Race, race_08_rollback_of_a_cached_write) {
   proves(
       [](scene& s) {
@@ -57,11 +65,7 @@ TEST(Race, race_09_history_lost) {
       [](scene& s) {
         s.without_redis();
         s.read(0, 0);
-        s.write_behind({put(0, 0, 5)});
-        s.commit();
-        s.w.cluster.tick(s.w.now());
-        s.commit();
-        s.w.cluster.forget_history(s.w.cluster.log().size() - 1);
+        write_that_the_log_lost(s);
         s.pass_in_sync(longer, 0);
         s.read(0, 0);
       },
@@ -72,16 +76,12 @@ TEST(Race, race_09_history_lost_and_the_value_in_redis) {
   proves(
       [](scene& s) {
         s.read(0, 0);
-        s.write_behind({put(0, 0, 5)});
-        s.commit();
-        s.w.cluster.tick(s.w.now());
-        s.commit();
-        s.w.cluster.forget_history(s.w.cluster.log().size() - 1);
+        write_that_the_log_lost(s);
         s.pass_in_sync(longer, 0);
         s.sync(0);
         s.read(0, 0);
       },
-      1, guard::epoch);
+      1, model_guard::epoch);
 }
 
 // Found by schedule 1178022: a majority read below the fence of a write that was acknowledged here.
@@ -89,8 +89,7 @@ TEST(Race, race_09_history_lost_leaves_the_fences) {
   proves(
       [](scene& s) {
         s.without_redis();
-        const auto slow = s.w.start(0, -1, s.w.proxy(0).sample());
-        s.run_to(slow, step::sample_reply);
+        const auto slow = s.begin_sample(0);
         s.write(0, put(0, 0, 5));
         s.w.cluster.forget_history(s.w.cluster.log().size());
         s.follow(0);
@@ -98,7 +97,7 @@ TEST(Race, race_09_history_lost_leaves_the_fences) {
         for (int i = 0; i < 3; ++i) s.follow(0);
         s.finish(slow);
         s.read(0, 0, 0, entry_level::majority);
-        s.pass(std::chrono::milliseconds(1));
+        s.pass(moment);
         s.read(0, 0);
       },
       1, guard::times_hold);
@@ -122,15 +121,14 @@ TEST(Race, race_10_sample_that_was_answered_long_ago) {
       [](scene& s) {
         s.without_redis();
         s.read(0, 0);
-        const auto slow = s.w.start(0, -1, s.w.proxy(0).sample());
-        s.run_to(slow, step::sample_reply);
+        const auto slow = s.begin_sample(0);
         s.write_behind({put(0, 0, 5)});
         s.pass(nearly);
         s.finish(slow);
         s.pass(nearly);
         s.read(0, 0);
       },
-      1, guard::gate_sent);
+      1, model_guard::gate_sent);
 }
 
 TEST(Race, race_11_position_moved_before_the_batch) {
@@ -139,7 +137,7 @@ TEST(Race, race_11_position_moved_before_the_batch) {
         s.without_redis();
         s.read(0, 0);
         s.write_behind({put(0, 0, 5)});
-        s.w.cluster.tick(s.w.now());
+        s.tick();
         s.commit();
         s.pass(longer);
         s.sample(0);
@@ -149,7 +147,7 @@ TEST(Race, race_11_position_moved_before_the_batch) {
         s.read(0, 0);
         s.finish(batch);
       },
-      1, guard::whole_batch);
+      1, model_guard::whole_batch);
 }
 
 TEST(Race, race_11_transaction_across_batches) {
@@ -187,8 +185,7 @@ TEST(Race, race_16_push_lost) {
       [](scene& s) {
         s.read(0, 0);
         s.write(1, put(0, 0, 5));
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.outlast_lag(0);
         s.read(0, 0);
       },
       2, model_guard::own_stream);
@@ -213,18 +210,16 @@ TEST(Race, race_27_upstream_restored_from_backup) {
         const auto kept = s.w.cluster.log().size();
         s.write(0, put(0, 0, 5));
         s.write_behind({put(1, 0, 5)});
-        s.commit();
-        s.sync(0);
+        s.catch_up(0);
         s.read(0, 0);
         s.sample(0);
         s.keep_house(0);
         s.w.cluster.restore(kept, s.w.now());
         s.pass(longer);
-        for (int i = 0; i < 5; ++i) s.pass_in_sync(std::chrono::milliseconds(1), 0);
-        for (int i = 0; i < 5; ++i) s.w.cluster.tick(s.w.now());
+        for (int i = 0; i < 5; ++i) s.pass_in_sync(moment, 0);
+        s.tick(5);
         s.write_behind({put(3, 1, 0)});
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.outlast_lag(0);
         s.read(0, 0);
       },
       1, guard::history);
@@ -240,7 +235,7 @@ TEST(Race, race_27_backup_ends_behind_the_stream_and_below_the_majority) {
         s.read(0, 0);
         s.w.cluster.restore(kept, s.w.now());
         s.pass_in_sync(longer, 0);
-        for (int i = 0; i < 5; ++i) s.w.cluster.tick(s.w.now());
+        s.tick(5);
         s.write_behind({put(3, 1, 0)});
         s.commit();
         for (int i = 0; i < 3; ++i) s.pass_in_sync(longer, 0);
@@ -255,8 +250,7 @@ TEST(Race, race_31_drop) {
         s.without_redis();
         s.read(0, 0);
         s.write_behind({drop()});
-        s.commit();
-        s.pass_in_sync(longer, 0);
+        s.outlast_lag(0);
         s.read(0, 0);
       },
       1, guard::ddl);

@@ -56,6 +56,12 @@ void scene::let_fills_arrive() {
   do_chores();
 }
 
+flow_id scene::begin_sample(int proxy) {
+  const auto id = w.start(proxy, -1, w.proxy(proxy).sample());
+  run_to(id, step::sample_reply);
+  return id;
+}
+
 void scene::sync(int proxy) {
   for (int i = 0; i < 3; ++i) follow(proxy);
   sample(proxy);
@@ -64,6 +70,16 @@ void scene::sync(int proxy) {
 void scene::pass_in_sync(duration d, int proxy) {
   pass(d);
   sync(proxy);
+}
+
+void scene::catch_up(int proxy) {
+  commit();
+  sync(proxy);
+}
+
+void scene::outlast_lag(int proxy) {
+  commit();
+  pass_in_sync(longer, proxy);
 }
 
 void scene::restart(int proxy) {

@@ -26,12 +26,20 @@ class scene final : public director {
   // Time passes, with samples and the stream going on or without.
   void pass(duration d) { w.set_now(w.now() + d); }
   void pass_in_sync(duration d, int proxy);
+  void tick(int times = 1) {
+    for (int i = 0; i < times; ++i) w.cluster.tick(w.now());
+  }
   void commit() { w.cluster.advance_majority(w.cluster.log().size(), w.now()); }
   void sample(int proxy) { finish(w.start(proxy, -1, w.proxy(proxy).sample())); }
+  // Asked of the primary, and its answer on the way back.
+  flow_id begin_sample(int proxy);
   void follow(int proxy) { finish(w.start(proxy, -1, w.proxy(proxy).follow())); }
   void keep_house(int proxy) { finish(w.start(proxy, -1, w.proxy(proxy).housekeeping())); }
   // The proxy learns all that a majority has, and its gate opens.
   void sync(int proxy);
+  // A majority gets all that was written, and the proxy learns it: at once, or when more than max_lag has passed.
+  void catch_up(int proxy);
+  void outlast_lag(int proxy);
   void restart(int proxy);
   void without_redis();
 
@@ -87,6 +95,7 @@ inline statement drop() {
   return {op_kind::drop, 0, true, {}};
 }
 
+inline constexpr duration moment = std::chrono::milliseconds(1);
 inline constexpr duration longer = max_lag + std::chrono::milliseconds(10);
 inline constexpr duration nearly = max_lag - std::chrono::milliseconds(40);
 inline constexpr std::size_t list_of_kind_1 = documents + 1;
