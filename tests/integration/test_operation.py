@@ -173,11 +173,16 @@ def test_termination_lets_requests_finish(servers: Servers, upstream: Upstream) 
         awaited = threading.Thread(target=swallow, args=(stream.try_next,), daemon=True)
         awaited.start()
         busy.request({"ping": 1, "$db": "admin"})
+
+        def are_busy(count: int) -> bool:
+            return (
+                daemon.metrics().value("mongocached_upstream_connections", state="busy") == count
+            )
+
+        wait_until(lambda: are_busy(1), what="the getMore that awaits")
         relay.set_delay(0.4)
         busy.send({"ping": 1, "$db": "admin"})
-        wait_until(
-            lambda: daemon.metrics().value("mongocached_upstream_connections", state="busy") >= 1
-        )
+        wait_until(lambda: are_busy(2), what="the ping beside it")
         daemon.process.signal(signal.SIGTERM)
         assert idle.closed_by_peer()
         assert busy.receive().document["ok"] == 1

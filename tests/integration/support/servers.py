@@ -263,10 +263,11 @@ class Daemon(Server):
         begun = time.monotonic()
 
         def told() -> bool:
+            asked = time.monotonic()  # before the lag was taken, so that it cannot be flattered
             stream = self.status()["stream"]
             if stream["state"] in ("refused", "not asked for"):
                 return True
-            return stream["up"] and stream["lag_ms"] / 1000 < time.monotonic() - begun
+            return stream["up"] and (stream["lag_ms"] + 1) / 1000 < asked - begun
 
         wait_until(told, what="the change stream")
 
