@@ -35,7 +35,7 @@ demo: deps build/release/build.ninja ## the speed-up on real films and places (K
 	cmake --build build/release --target mongocached
 	@$(python) demo/demo.py $(if $(KEEP),--keep)
 
-bench: deps build ## the figures: hit latency and throughput beside their yardsticks
+bench: deps build ## the figures beside their yardsticks and targets (BENCH_ARGS=--quick: only whether it works)
 	$(python) bench/run.py $(BENCH_ARGS)
 
 lint: deps build/release/build.ninja ## layout and common faults

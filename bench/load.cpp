@@ -1,7 +1,10 @@
 // The load generator: closed or open loop, MongoDB or Redis. Prints one JSON document; exit status 0 only if every
 // reply of the run was the right one and at least one was counted.
+#include <sys/resource.h>
+
 #include <array>
 #include <barrier>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <mutex>
@@ -95,11 +98,22 @@ class load_run {
     if (options_.populate && index == 0) worker.populate();
     barrier_.arrive_and_wait();
     if (options_.only_populate) return;
+    rest(index);
     worker.warm_up();
     barrier_.arrive_and_wait();
     const load_result mine = worker.measure();
-    const std::lock_guard lock(mutex_);
-    result_.merge(mine);
+    {
+      const std::lock_guard lock(mutex_);
+      result_.merge(mine);
+    }
+    barrier_.arrive_and_wait();
+    rest(index);
+  }
+
+  void rest(unsigned index) {
+    if (options_.idle_seconds <= 0) return;
+    if (index == 0) std::fputs("idle\n", stderr);
+    std::this_thread::sleep_for(std::chrono::duration<double>(options_.idle_seconds));
   }
 
   const load_options& options_;
@@ -110,7 +124,16 @@ class load_run {
   std::exception_ptr failure_;
 };
 
+// The soft limit is low for programs that use select(), which this one does not.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(int argc, char** argv) {
+  raise_descriptor_limit();
   load_options options;
   int exit_status = 0;
   if (!parse_load_options(argc, argv, options, exit_status)) return exit_status;

@@ -18,9 +18,14 @@ bool parse_load_options(int argc, char** argv, load_options& out, int& exit_stat
   app.add_option("--connections", out.connections, "connections, each with one request at a time")
       ->check(CLI::Range(1U, 10000U));
   app.add_option("--threads", out.threads, "threads that share the connections")->check(CLI::Range(1U, 64U));
+  app.add_option("--in-flight", out.in_flight, "requests at a time in a thread; 0: one a connection");
   app.add_option("--duration", out.seconds, "seconds to measure")->check(CLI::PositiveNumber);
   app.add_option("--warm-up", out.warm_up_seconds, "seconds before that")->check(CLI::NonNegativeNumber);
   app.add_option("--count", out.count, "requests to measure, instead of seconds");
+  app.add_option(
+         "--idle", out.idle_seconds,
+         "seconds that all connections rest, once greeted and once measured; `idle` on standard error says when")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--rate", out.rate, "open loop: requests a second, latency from the intended time; 0: closed loop")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--keys", out.keys, "single, uniform, zipf or distinct")

@@ -16,7 +16,7 @@ using std::chrono::duration;
 using std::chrono::nanoseconds;
 
 constexpr auto stall_limit = std::chrono::seconds(10);  // a server that answers nothing for so long is broken
-constexpr std::size_t input_size = std::size_t{64} * 1024;
+constexpr std::size_t input_size = 4096;  // grows to the largest reply; ten thousand connections have one each
 
 double thread_cpu_seconds() {
   timespec t{};
@@ -154,7 +154,7 @@ void load_worker::drive(phase& p) {
     const auto now = load_clock::now();
     if (in_flight_ == 0 && (p.over(now) || idle_.empty())) return;
     if (in_flight_ > 0 && now - last_reply_ > stall_limit) return lose_all("no reply for ten seconds");
-    const bool waits_for_due = p.open() && !idle_.empty() && !p.over(now);
+    const bool waits_for_due = p.open() && has_free_client() && !p.over(now);
     const auto wait = waits_for_due ? std::max(p.due - now, load_clock::duration::zero()) : stall_limit;
     const auto ns = std::chrono::duration_cast<nanoseconds>(wait).count();
     const timespec limit{ns / 1'000'000'000, ns % 1'000'000'000};
@@ -165,11 +165,11 @@ void load_worker::drive(phase& p) {
 }
 
 void load_worker::start_due(phase& p) {
-  while (!idle_.empty()) {
+  while (has_free_client()) {
     const auto now = load_clock::now();
     if (!p.may_send(now)) return;
-    client& c = *idle_.back();
-    idle_.pop_back();
+    client& c = *idle_.front();
+    idle_.pop_front();
     start(p, c, p.open() ? std::exchange(p.due, p.due + p.interval) : now);
   }
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,9 @@ class load_worker {
 
   void drive(phase& p);
   void start_due(phase& p);
+  [[nodiscard]] bool has_free_client() const noexcept {
+    return !idle_.empty() && (options_.in_flight == 0 || in_flight_ < options_.in_flight);
+  }
   void start(phase& p, client& c, load_clock::time_point intended);
   void receive(phase& p, client& c);
   void lose(client& c, const std::string& why);
@@ -63,7 +67,7 @@ class load_worker {
   key_picker keys_;
   unique_fd epoll_;
   std::vector<std::unique_ptr<client>> clients_;
-  std::vector<client*> idle_;
+  std::deque<client*> idle_;  // they take turns
   std::size_t in_flight_ = 0;
   load_clock::time_point last_reply_;
   load_result result_;

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "bench/find_reply.hpp"
-#include "bench/request_writer.hpp"
+#include "bench/find_request.hpp"
 #include "protocol/command_view.hpp"
 #include "protocol/reply.hpp"
 
@@ -13,31 +13,7 @@ namespace {
 
 using namespace mongocached;
 
-// find_one as PyMongo sends it to a mongos, with lsid and $clusterTime.
-protocol::byte_buffer pymongo_find_one() {
-  static constexpr std::array<std::uint8_t, 12> id{0x66, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
-  static constexpr std::array<std::uint8_t, 16> session{1, 2, 3, 4};
-  static constexpr std::array<std::uint8_t, 20> hash{};
-  protocol::byte_buffer out;
-  const std::size_t start = protocol::begin_op_msg(out, 1, 0);
-  protocol::bson_builder body(out);
-  body.append_string("find", "docs");
-  body.open_document("filter").append_object_id("_id", id);
-  body.append_int32("limit", 1);
-  body.append_bool("singleBatch", true);
-  body.open_document("lsid").append_binary("id", 4, session);
-  {
-    auto time = body.open_document("$clusterTime");
-    time.append_timestamp("clusterTime", 1);
-    auto signature = time.open_document("signature");
-    signature.append_binary("hash", 0, hash);
-    signature.append_int64("keyId", 0);
-  }
-  body.append_string("$db", "bench");
-  body.finish();
-  protocol::end_op_msg(out, start);
-  return out;
-}
+constexpr std::array<std::uint8_t, 12> asked_id{0x66, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 
 protocol::byte_buffer find_reply(std::size_t size) {
   static constexpr std::array<std::uint8_t, 12> id{};
@@ -47,7 +23,7 @@ protocol::byte_buffer find_reply(std::size_t size) {
 }
 
 void frame_and_view_command(benchmark::State& state) {
-  const auto message = pymongo_find_one();
+  const auto message = bench::pymongo_find_one(asked_id);
   while (state.KeepRunning()) {
     protocol::message_header header;
     protocol::op_msg parsed;
@@ -64,7 +40,7 @@ void frame_and_view_command(benchmark::State& state) {
 BENCHMARK(frame_and_view_command);
 
 void parse_message_only(benchmark::State& state) {
-  const auto message = pymongo_find_one();
+  const auto message = bench::pymongo_find_one(asked_id);
   while (state.KeepRunning()) {
     protocol::op_msg parsed;
     if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none) {

@@ -9,10 +9,12 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/find_request.hpp"
 #include "bench/histogram.hpp"
 #include "bench/key_picker.hpp"
 #include "bench/request_writer.hpp"
 #include "bench/stub_commands.hpp"
+#include "protocol/command_view.hpp"
 #include "protocol/reply.hpp"
 
 namespace mongocached::bench {
@@ -111,6 +113,20 @@ TEST_F(load_against_stub, the_document_that_was_asked_for_is_good_at_the_configu
     ASSERT_EQ(protocol::parse_op_msg(reply, parsed), protocol::op_msg_error::none);
     EXPECT_TRUE(parsed.body.validate());
   }
+}
+
+TEST(find_request, is_a_find_of_that_document) {
+  const std::array<std::uint8_t, 12> id{7, 8, 9};
+  const auto message = pymongo_find_one(id);
+  protocol::op_msg parsed;
+  protocol::command_view command;
+  ASSERT_EQ(protocol::parse_op_msg(message, parsed), protocol::op_msg_error::none);
+  ASSERT_EQ(protocol::view_command(parsed, 1, command), protocol::command_error::none);
+  EXPECT_TRUE(command.is("find"));
+  EXPECT_EQ(command.db, "bench");
+  EXPECT_EQ(command.collection, "docs");
+  EXPECT_TRUE(parsed.body.validate());
+  EXPECT_TRUE(protocol::equal(parsed.body.find("filter")->document()->find("_id")->value, id));
 }
 
 TEST_F(load_against_stub, a_reply_is_incomplete_until_its_last_byte) {

@@ -12,6 +12,30 @@ COLOURS = [
 FONT = 'font-family="sans-serif" font-size="13" fill="#222"'
 
 
+GROUPS = {
+    "main": "Finds by _id a second",
+    "write": "Updates by _id a second",
+    "mixed": "Finds, 5 % updates and 1 % lists a second",
+    "size": "Finds by _id a second, by size of the document",
+    "threads": "Finds by _id a second, by threads",
+    "tls": "Finds by _id a second, TLS to the upstream",
+}
+
+
+def of(summaries: list[Summary]) -> dict[str, str]:
+    """Charts by name: one for every group of rows and way of offering load."""
+    pictures = {}
+    for group, shape in dict.fromkeys((s.row.group, s.shape) for s in summaries):
+        shown = [s for s in summaries if (s.row.group, s.shape) == (group, shape)]
+        if shape.rate:
+            title = f"Latency, {shape.name}, open loop"
+            pictures[f"latency_{group}"] = latency(title, shown)
+        else:
+            title = f"{GROUPS[group]}, {shape.name}"
+            pictures[f"throughput_{group}_{shape.connections}"] = throughput(title, shown)
+    return pictures
+
+
 def svg(width: int, height: int, parts: list[str]) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
     head += f'width="{width}" height="{height}"><rect width="100%" height="100%" fill="#fff"/>'
@@ -24,7 +48,7 @@ def text(x: float, y: float, content: str, extra: str = "") -> str:
 
 def throughput(title: str, summaries: list[Summary]) -> str:
     """One bar a row, for one way of offering load."""
-    left, bar, gap, width = 190, 22, 8, 560
+    left, bar, gap, width = 230, 22, 8, 560
     most = max(s.median("throughput") for s in summaries)
     parts = [text(12, 24, title, 'font-weight="bold"')]
     y = 44

@@ -24,19 +24,23 @@ class BenchError(Exception):
     """The benchmark is broken: no start, a wrong reply, a row that measured something else."""
 
 
+class OtherOutcome(BenchError):
+    """Requests did not end as the row wants: broken, or the machine was too busy this time."""
+
+
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
-def prepare_child(core: int | None) -> Callable[[], None]:
+def prepare_child(cores: tuple[int, ...] | None) -> Callable[[], None]:
     """What a child does before it becomes another program."""
 
     def prepare() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if core is not None:
-            os.sched_setaffinity(0, {core})
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
 
     return prepare
 
@@ -49,7 +53,7 @@ class Process:
         name: str,
         command: Sequence[object],
         log: Path,
-        core: int | None = None,
+        cores: tuple[int, ...] | None = None,
         env: dict[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -57,15 +61,18 @@ class Process:
         # A session of its own: Ctrl-C in a terminal reaches the runner only, which then ends the
         # children in order.
         with self.log.open("wb") as out:
-            self.child = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=env,
-                preexec_fn=prepare_child(core),
-                start_new_session=True,
-            )
+            try:
+                self.child = subprocess.Popen(
+                    [str(part) for part in command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env=env,
+                    preexec_fn=prepare_child(cores),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise BenchError(f"cannot start {name}: {error}") from error
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
@@ -109,6 +116,13 @@ class Process:
         fields = Path(f"/proc/{self.child.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_bytes(self) -> int:
+        """Anonymous and file pages in memory, shared ones in proportion."""
+        for line in Path(f"/proc/{self.child.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+        raise BenchError(f"no memory figures of {self.name}")
+
     def end(self) -> None:
         if self.child.poll() is not None:
             return
@@ -143,10 +157,10 @@ class ProcessGroup:
         self,
         name: str,
         command: Sequence[object],
-        core: int | None = None,
+        cores: tuple[int, ...] | None = None,
         env: dict[str, str] | None = None,
     ) -> Process:
         log = self.folder / f"{len(self.members)}-{name}.log"
-        member = Process(name, command, log, core, env)
+        member = Process(name, command, log, cores, env)
         self.members.append(member)
         return member

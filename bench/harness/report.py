@@ -23,6 +23,14 @@ RATIOS = [
     ("miss", "relay", "a miss, against a relayed find"),
     ("fill", "relay", "a miss that is stored, against a relayed find"),
     ("memory_hit", "upstream", "a hit in memory, against SecantusDB itself"),
+    ("write", "write_haproxy", "a write, against HAProxy's TCP relay"),
+    ("write", "write_direct", "a write, against the stub without a relay"),
+    ("mixed", "mixed_direct", "95/5 Zipf with lists, against the stub without a cache"),
+    ("memory_hit_1k", "echo_1k", "a hit of 1 kB keeps this share of the bare echo"),
+    ("memory_hit_16k", "echo_16k", "a hit of 16 kB keeps this share of the bare echo"),
+    ("memory_hit_1m", "echo_1m", "a hit of 1 MB keeps this share of the bare echo"),
+    ("two_threads", "one_thread", "hits in memory, two threads against one"),
+    ("relay_tls", "haproxy_tls", "a relayed find over TLS, against HAProxy's relay"),
 ]
 
 
@@ -56,14 +64,15 @@ class Summary:
     def notes(self) -> str:
         """Why a figure may say less than it seems to."""
         notes = []
-        if not self.shape.rate and self.median("load_core_busy") > 0.97 > self.median(
-            "server_core_busy"
-        ):
+        load, server = self.median("load_core_busy"), self.median("server_core_busy")
+        if not self.shape.rate and load > 0.97 > server:
             notes.append("load core full")
         if self.median("server_core_foreign") > 0.05:
             notes.append(f"disturbed {self.median('server_core_foreign'):.0%}")
         if self.median("unsent") > 0.001 * self.median("requests"):
             notes.append("rate not kept")
+        if self.row.share < 0.99:
+            notes.append(f"{self.row.outcome} {self.median('right_share'):.0%}")
         if self.spread() > 0.15:
             notes.append(f"spread {self.spread():.0%}")
         return ", ".join(notes)

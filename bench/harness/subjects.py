@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -11,6 +12,11 @@ from pathlib import Path
 
 from harness.machine import Cores, haproxy
 from harness.processes import BenchError, Process, ProcessGroup, free_port
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
+
+from support.tls import make_certificates  # noqa: E402
 
 STUB_SET = "stub"
 
@@ -28,16 +34,21 @@ class Setting:
     secantus: Path | None
     cores: Cores
     folder: Path
+    descriptors: int  # open files that a process may have
     reply_size: int = 560
+    # What the daemon runs under, settings for that, and how long it may take to start.
+    wrapper: tuple[str, ...] = ()
+    daemon_settings: dict[str, str] = field(default_factory=dict)
+    patience: float = 20.0
 
 
 @dataclass
 class Subject:
-    """A started server. `outcomes` asks the daemon how finds ended so far."""
+    """A started server. `outcomes` asks the daemon how commands of a name ended so far."""
 
     port: int
     server: Process
-    outcomes: Callable[[], Counter[str]] | None = None
+    outcomes: Callable[[str], Counter[str]] | None = None
     load_options: list[str] = field(default_factory=list)
     # The server must hold the key space's documents or values before it is asked for them.
     populate: bool = False
@@ -49,9 +60,11 @@ def echo(group: ProcessGroup, setting: Setting) -> Subject:
     return Subject(server.announced_port(), server, load_options=["--check", "ok"])
 
 
-def start_stub(group: ProcessGroup, setting: Setting, core: int) -> tuple[Process, int]:
+def start_stub(
+    group: ProcessGroup, setting: Setting, cores: tuple[int, ...]
+) -> tuple[Process, int]:
     command = [setting.tools / "stub_upstream", "--reply-size", setting.reply_size]
-    stub = group.start("stub", command, core)
+    stub = group.start("stub", command, cores)
     return stub, stub.announced_port()
 
 
@@ -60,13 +73,13 @@ def direct_stub(group: ProcessGroup, setting: Setting) -> Subject:
     return Subject(port, server)
 
 
-def start_redis(group: ProcessGroup, core: int) -> tuple[Process, int]:
+def start_redis(group: ProcessGroup, cores: tuple[int, ...]) -> tuple[Process, int]:
     program = shutil.which("redis-server")
     if not program:
         raise Skip("redis-server is not installed")
     port = free_port()
     options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    server = group.start("redis", [program, *options], core)
+    server = group.start("redis", [program, *options], cores)
     server.wait_for_port(port)
     return server, port
 
@@ -77,22 +90,55 @@ def redis(group: ProcessGroup, setting: Setting) -> Subject:
     return Subject(port, server, load_options=options, populate=True)
 
 
-def haproxy_tcp(group: ProcessGroup, setting: Setting) -> Subject:
+def start_haproxy(
+    group: ProcessGroup, setting: Setting, cores: tuple[int, ...], listen: str, server: str
+) -> tuple[Process, int]:
+    """One thread that copies bytes; `listen` and `server` are what is said of TLS on each side."""
     program = haproxy()
     if not program:
         raise Skip("haproxy is not installed")
-    _, stub_port = start_stub(group, setting, setting.cores.backend)
     port = free_port()
-    config = setting.folder / "haproxy.cfg"
+    config = setting.folder / f"haproxy-{port}.cfg"
     config.write_text(
         "global\n  nbthread 1\n  maxconn 2000\n"
         "defaults\n  mode tcp\n"
         "  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n"
-        f"listen relay\n  bind 127.0.0.1:{port}\n  server stub 127.0.0.1:{stub_port}\n"
+        f"listen relay\n  bind 127.0.0.1:{port} {listen}\n  server next 127.0.0.1:{server}\n"
     )
-    server = group.start("haproxy", [program, "-db", "-f", config], setting.cores.server)
-    server.wait_for_port(port)
+    started = group.start("haproxy", [program, "-db", "-f", config], cores)
+    started.wait_for_port(port)
+    return started, port
+
+
+def haproxy_tcp(group: ProcessGroup, setting: Setting) -> Subject:
+    _, stub_port = start_stub(group, setting, setting.cores.backend)
+    server, port = start_haproxy(group, setting, setting.cores.server, "", str(stub_port))
     return Subject(port, server)
+
+
+def start_tls_stub(group: ProcessGroup, setting: Setting) -> tuple[int, Path]:
+    """The stub behind a HAProxy that ends TLS; its port and the authority's certificate."""
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    certificates = make_certificates(setting.folder / "tls")
+    _, stub_port = start_stub(group, setting, setting.cores.backend)
+    tls = f"ssl crt {certificates.pem}"
+    _, port = start_haproxy(group, setting, setting.cores.backend, tls, str(stub_port))
+    return port, certificates.ca
+
+
+def haproxy_tls(group: ProcessGroup, setting: Setting) -> Subject:
+    tls_port, authority = start_tls_stub(group, setting)
+    to = f"{tls_port} ssl verify required ca-file {authority}"
+    server, port = start_haproxy(group, setting, setting.cores.server, "", to)
+    return Subject(port, server)
+
+
+def relay_tls(group: ProcessGroup, setting: Setting) -> Subject:
+    tls_port, authority = start_tls_stub(group, setting)
+    # The stub names its own port, where it speaks no TLS: the address given is the one to use.
+    uri = f"mongodb://127.0.0.1:{tls_port}/?directConnection=true&tls=true&tlsCAFile={authority}"
+    return start_daemon(group, setting, uri, "none", {"CACHE_ENABLED": "false"})
 
 
 def secantus(group: ProcessGroup, setting: Setting) -> Subject:
@@ -110,25 +156,42 @@ def secantus(group: ProcessGroup, setting: Setting) -> Subject:
 
 
 def daemon(
-    group: ProcessGroup, setting: Setting, settings: dict[str, str], with_redis: bool = False
+    group: ProcessGroup,
+    setting: Setting,
+    settings: dict[str, str],
+    with_redis: bool = False,
+    threads: int = 1,
 ) -> Subject:
-    """mongocached in front of the stub, with one data thread and these MONGOCACHED_ settings."""
-    if not setting.daemon.exists():
-        raise BenchError(f"no daemon at {setting.daemon}: build it or give --daemon PATH")
+    """mongocached in front of the stub, with these MONGOCACHED_ settings."""
     _, stub_port = start_stub(group, setting, setting.cores.backend)
     redis_uri = "none"
     if with_redis:
         _, redis_port = start_redis(group, setting.cores.backend)
         redis_uri = f"redis://127.0.0.1:{redis_port}/0"
+    upstream = f"mongodb://127.0.0.1:{stub_port}/?replicaSet={STUB_SET}"
+    return start_daemon(group, setting, upstream, redis_uri, settings, threads)
+
+
+def start_daemon(
+    group: ProcessGroup,
+    setting: Setting,
+    upstream: str,
+    redis_uri: str,
+    settings: dict[str, str],
+    threads: int = 1,
+) -> Subject:
+    if not setting.daemon.exists():
+        raise BenchError(f"no daemon at {setting.daemon}: build it or give --daemon PATH")
     port, http = free_port(), free_port()
-    command = [setting.daemon, "--listen", f"127.0.0.1:{port}", "--threads", 1]
-    command += ["--upstream", f"mongodb://127.0.0.1:{stub_port}/?replicaSet={STUB_SET}"]
-    command += ["--redis", redis_uri, "--http", f"127.0.0.1:{http}", "--log-level", "warn"]
+    command = [*setting.wrapper, setting.daemon, "--listen", f"127.0.0.1:{port}"]
+    command += ["--threads", threads, "--upstream", upstream, "--redis", redis_uri]
+    command += ["--http", f"127.0.0.1:{http}", "--log-level", "warn"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("MONGOCACHED_")}
+    settings = {"LISTEN_MAX_CONNECTIONS": "20000", **settings, **setting.daemon_settings}
     env |= {f"MONGOCACHED_{name}": value for name, value in settings.items()}
     server = group.start("mongocached", command, setting.cores.server, env)
-    server.wait_for("/readyz", lambda: get(http, "/readyz") is not None)
-    return Subject(port, server, lambda: outcomes(http))
+    server.wait_for("/readyz", lambda: get(http, "/readyz") is not None, setting.patience)
+    return Subject(port, server, lambda command: outcomes(http, command))
 
 
 def get(port: int, path: str) -> str | None:
@@ -140,14 +203,14 @@ def get(port: int, path: str) -> str | None:
         return None
 
 
-def outcomes(port: int) -> Counter[str]:
-    """How many finds ended how, from mongocached_requests_total."""
+def outcomes(port: int, command: str) -> Counter[str]:
+    """How many commands of that name ended how, from mongocached_requests_total."""
     text = get(port, "/metrics")
     if text is None:
         raise BenchError("the daemon's /metrics does not answer")
     counts: Counter[str] = Counter()
     for line in text.splitlines():
-        if line.startswith("mongocached_requests_total{") and 'command="find"' in line:
+        if line.startswith("mongocached_requests_total{") and f'command="{command}"' in line:
             labels, _, value = line.rpartition(" ")
             counts[labels.partition('outcome="')[2].partition('"')[0]] += int(float(value))
     return counts

@@ -175,7 +175,9 @@ def test_readers_of_the_same_document_share_a_flight(
     second.send(find)
     assert first.receive().document["cursor"] == second.receive().document["cursor"]
     # A request is counted behind its reply.
-    wait_until(lambda: grown.of(REQUESTS, outcome="coalesced") == grown.of(REQUESTS, outcome="miss") == 1)
+    wait_until(
+        lambda: grown.of(REQUESTS, outcome="coalesced") == grown.of(REQUESTS, outcome="miss") == 1
+    )
 
 
 def test_evictions_and_expiry(

@@ -175,9 +175,7 @@ def test_termination_lets_requests_finish(servers: Servers, upstream: Upstream) 
         busy.request({"ping": 1, "$db": "admin"})
 
         def are_busy(count: int) -> bool:
-            return (
-                daemon.metrics().value("mongocached_upstream_connections", state="busy") == count
-            )
+            return daemon.metrics().value("mongocached_upstream_connections", state="busy") == count
 
         wait_until(lambda: are_busy(1), what="the getMore that awaits")
         relay.set_delay(0.4)

@@ -1,0 +1,11 @@
+// find_one({_id}) as PyMongo sends it to a mongos, with lsid and $clusterTime: what the micro-benchmarks parse.
+#pragma once
+
+#include "protocol/bytes.hpp"
+
+namespace mongocached::bench {
+
+// A whole OP_MSG message for the document of that ObjectId in bench.docs.
+[[nodiscard]] protocol::byte_buffer pymongo_find_one(protocol::byte_view object_id);
+
+}  // namespace mongocached::bench

@@ -1,0 +1,100 @@
+"""What is promised of speed, beside what was measured."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from harness import cost, far, idle
+from harness.report import Summary
+from harness.rows import Shape
+
+# The only system calls of a hit: receive, send and the wait for events, under their several names.
+ALLOWED = {"recvfrom", "recvmsg", "read", "sendto", "sendmsg", "write"}
+ALLOWED |= {"epoll_wait", "epoll_pwait", "epoll_pwait2"}
+BYTES_OF_IDLE_CLIENT = 8 * 1024
+
+
+@dataclass(frozen=True)
+class Target:
+    text: str
+    wanted: str
+    measured: str
+    share: float | None
+    """Measured through wanted, where that says something."""
+    met: bool
+    notes: str = ""
+
+    def as_json(self) -> dict:
+        return vars(self)
+
+
+def at_least(text: str, wanted: float, measured: float, unit: str = "x") -> Target:
+    return Target(
+        text, f">= {wanted:g}{unit}", f"{measured:.2f}{unit}", measured / wanted, measured >= wanted
+    )
+
+
+def targets(summaries: list[Summary], sections: dict[str, dict]) -> list[Target]:
+    """Those of which everything was measured."""
+    found = [*of_rows(summaries)]
+    if "far" in sections:
+        speed_up = sections["far"]["mongocached"]["speed_up"]
+        found.append(at_least(f"{far.TITLE}: a read, against a direct one", 150, speed_up))
+    if "idle" in sections:
+        found += of_idle(sections["idle"])
+    if "cost" in sections:
+        found += of_cost(sections["cost"]["rows"].get("memory_hit", {}))
+    return found
+
+
+def of_rows(summaries: list[Summary]) -> Iterator[Target]:
+    found = {(s.row.name, s.shape): s for s in summaries if not s.shape.rate}
+    for (name, shape), relayed in found.items():
+        if name == "relay" and (miss := found.get(("miss", shape))):
+            more = relayed.median("throughput") / miss.median("throughput") - 1
+            text = f"a miss, slower than the same request relayed, {shape.name}"
+            notes = notes_of(relayed, miss)
+            yield Target(text, "<= 15 %", f"{more:.1%}", more / 0.15, more <= 0.15, notes)
+    one, two = (found.get((name, Shape(50))) for name in ("one_thread", "two_threads"))
+    if one and two:
+        ratio = two.median("throughput") / one.median("throughput")
+        target = at_least("two threads, against one", 1.7, ratio)
+        yield replace(target, notes=notes_of(one, two))
+
+
+def notes_of(a: Summary, b: Summary) -> str:
+    """Why the two of them may not be comparable."""
+    said = [f"{s.row.name}: {notes}" for s in (a, b) if (notes := s.notes())]
+    return "; ".join(said)
+
+
+def of_idle(found: dict) -> Iterator[Target]:
+    for state, name in idle.STATES.items():
+        used = found["bytes"][state]
+        share = used / BYTES_OF_IDLE_CLIENT
+        text = f"resident memory of an idle client, {name}"
+        yield Target(text, "<= 8 kB", f"{used / 1024:.1f} kB", share, share <= 1)
+    share = found["clients"] / idle.WANTED
+    text = "clients connected at once, all answered"
+    yield Target(text, f"{idle.WANTED:,}", f"{found['clients']:,}", share, share >= 1)
+
+
+def of_cost(hit: dict) -> Iterator[Target]:
+    if "allocations" in hit:
+        made = hit["allocations"]
+        yield Target("allocations of a hit in memory", "0", f"{made:.3f}", None, made < 0.005)
+    for connections, calls in hit.get("system_calls", {}).items():
+        other = {name: n for name, n in calls.items() if name not in ALLOWED}
+        text = f"system calls of a hit but receive, send, wait (so no timers), {connections} conn"
+        yield Target(text, "none", cost.listed(other) or "none", None, not other)
+
+
+def table(found: list[Target]) -> str:
+    if not found:
+        return ""
+    lines = ["| target | wanted | measured | measured/wanted | met | notes |"]
+    lines.append("|---|--:|--:|--:|---|---|")
+    for t in found:
+        share = "" if t.share is None else f"{t.share:.2f}"
+        met = "yes" if t.met else "**no**"
+        lines.append(f"| {t.text} | {t.wanted} | {t.measured} | {share} | {met} | {t.notes} |")
+    return "\n".join(lines)
