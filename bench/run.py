@@ -28,7 +28,12 @@ from harness.subjects import REPOSITORY, Setting, Skip
 BUILD = REPOSITORY / "build" / "release"
 ATTEMPTS = 3  # at a row that measured something else
 # What is measured besides rows: each has TITLE, run(setting, quick) and text(found).
-SECTIONS: dict[str, ModuleType] = {"cost": cost, "idle": idle, "far": far, "micro": micro}
+SECTIONS: dict[str, ModuleType] = {
+    "cost": cost,
+    "idle": idle,
+    "far": far,
+    "micro": micro,
+}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -41,7 +46,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement")
     parser.add_argument("--warm-up", type=float, default=0.3, help="seconds before each")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 50])
-    many = {"type": int, "nargs": "*", "default": [1000, 10_000], "metavar": "CONNECTIONS"}
+    many = {
+        "type": int,
+        "nargs": "*",
+        "default": [1000, 10_000],
+        "metavar": "CONNECTIONS",
+    }
     parser.add_argument("--many", **many, help="of the bare echo and hits in memory besides")
     parser.add_argument("--rate", type=int, default=10000, help="of the open loop; 0: none")
     names = [row.name for row in ROWS]
@@ -55,7 +65,12 @@ def parse_arguments() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.quick:
-        args.rounds, args.seconds, args.warm_up, args.rate = 1, 0.1, 0.02, min(args.rate, 2000)
+        args.rounds, args.seconds, args.warm_up, args.rate = (
+            1,
+            0.1,
+            0.02,
+            min(args.rate, 2000),
+        )
         args.many = [min(c, 1000) for c in args.many]
     if args.rows is args.sections is None:
         args.rows, args.sections = names, list(SECTIONS)
@@ -169,9 +184,15 @@ def run_sections(
 
 
 def describe(
-    setting: Setting, args: argparse.Namespace, described: dict[str, str], skipped: dict[str, str]
+    setting: Setting,
+    args: argparse.Namespace,
+    described: dict[str, str],
+    skipped: dict[str, str],
 ) -> str:
-    facts = [*(f"- {name}: {value}" for name, value in described.items()), f"- {setting.cores}"]
+    facts = [
+        *(f"- {name}: {value}" for name, value in described.items()),
+        f"- {setting.cores}",
+    ]
     pair = Cores.for_threads(2)
     if pair and pair.are_shared:
         facts.append("- in the rows of one and two threads, load has the same cores as the server")
@@ -182,7 +203,11 @@ def describe(
 
 
 def compose(
-    facts: str, summaries: list[Summary], check: dict[int, float], sections: dict, earlier: dict
+    facts: str,
+    summaries: list[Summary],
+    check: dict[int, float],
+    sections: dict,
+    earlier: dict,
 ) -> str:
     parts = [facts]
     if found := targets.targets(summaries, sections):

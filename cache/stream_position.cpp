@@ -1,6 +1,7 @@
 #include "cache/stream_position.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cache/guard.hpp"
 
@@ -17,21 +18,23 @@ void stream_position::opened(cluster_time from, bool mongos) noexcept {
   tokens_ = trust::unproven;
 }
 
-void stream_position::judge_token(const batch& b) noexcept {
+void stream_position::judge_token(const batch& b, bool opening) noexcept {
+  if (!b.tokens_agree) tokens_ = trust::refuted;
+  if (opening) return;
   const bool disorder = b.token != 0 && (b.token < newest_token_ || b.token < b.last_event);
-  if (!b.tokens_agree || disorder) tokens_ = trust::refuted;
+  if (disorder) tokens_ = trust::refuted;
   const bool plausible = b.token != 0 && b.token >= from_ && b.token <= b.operation_time;
   if (tokens_ == trust::unproven && plausible) tokens_ = trust::proven;
   newest_token_ = std::max(newest_token_, b.token);
 }
 
 cluster_time stream_position::applied(const batch& b) noexcept {
-  judge_token(b);
+  const bool opening = std::exchange(first_, false);
+  judge_token(b, opening);
   const bool empty = b.last_event == 0;
-  // A token beyond the reply's time may be one that the server made up for the opening, not one that it has read up to.
-  const bool counts = tokens_ == trust::proven && b.token != 0 && b.token <= b.operation_time;
+  const bool counts = !opening && tokens_ == trust::proven && b.token != 0 && b.token <= b.operation_time;
   // Resumed: the first position may be the one that was asked for, with more of its time to come.
-  if (first_ && empty && from_ == 0) boundary_ = std::max(boundary_, b.token);
+  if (opening && empty && from_ == 0) boundary_ = std::max(boundary_, b.token);
   boundary_ = std::max(boundary_, b.last_event);
 
   cluster_time reached = from_ == 0 ? 0 : from_ - 1;
@@ -45,7 +48,6 @@ cluster_time stream_position::applied(const batch& b) noexcept {
 
   newest_event_ = std::max(newest_event_, b.last_event);
   previous_reply_ = b.operation_time;
-  first_ = false;
   value_ = std::max(value_, reached);
   return value_;
 }

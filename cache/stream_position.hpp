@@ -7,7 +7,8 @@
 // position counts. The same holds for the time that the stream was opened or resumed at: the first batch may come
 // before anything was read.
 //
-// A token's time counts only where the decoder was seen to be right for this server: one token lies between the time
+// The token of the reply that opened the stream says nothing: a server may make it up from its clock before it has read
+// anything, ahead of what it will tell next. A token's time counts only where the decoder was seen to be right for this server: one token lies between the time
 // that the stream was opened at and the reply's operationTime, tokens never go back, and every event's own token gives
 // the event's clusterTime. One disagreement ends that trust until the stream is opened again; then only event times and
 // empty batches behind them count.
@@ -36,7 +37,7 @@ class stream_position {
  private:
   enum class trust : std::uint8_t { unproven, proven, refuted };
 
-  void judge_token(const batch& b) noexcept;
+  void judge_token(const batch& b, bool opening) noexcept;
 
   cluster_time value_ = 0;
   cluster_time from_ = 0;            // of the opening

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
 #include <concepts>
 #include <coroutine>
 #include <exception>
@@ -200,6 +201,21 @@ template <std::invocable<std::exception_ptr> Failed>
 void spawn(task<void> work, Failed failed) {
   detail::run(std::move(work), std::move(failed));
 }
+
+// To be awaited: the rest of the thread's work gets its turn first.
+class next_turn {
+ public:
+  explicit next_turn(executor where) : where_(std::move(where)) {}
+  static constexpr bool await_ready() noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> at) {
+    asio::post(where_, suspended(at));
+  }
+  static void await_resume() noexcept {}
+
+ private:
+  executor where_;
+};
 
 struct result_token {
   error_code* ec;

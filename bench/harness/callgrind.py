@@ -9,7 +9,14 @@ from pathlib import Path
 from harness.processes import BenchError, Process
 from harness.subjects import Skip
 
-ALLOCATORS = ("malloc", "calloc", "realloc", "memalign", "posix_memalign", "aligned_alloc")
+ALLOCATORS = (
+    "malloc",
+    "calloc",
+    "realloc",
+    "memalign",
+    "posix_memalign",
+    "aligned_alloc",
+)
 RECEIVERS = ("recv", "recvfrom", "recvmsg", "read", "readv")
 COUNTED = dict.fromkeys(ALLOCATORS, "allocations") | dict.fromkeys(RECEIVERS, "receives")
 FUNCTION = re.compile(r"c?fn=\((\d+)\)(?: (.*))?")
@@ -17,7 +24,11 @@ FUNCTION = re.compile(r"c?fn=\((\d+)\)(?: (.*))?")
 
 def command(out: Path) -> tuple[str, ...]:
     """What to put before the program's own words."""
-    options = ("--instr-atstart=no", "--separate-threads=yes", f"--callgrind-out-file={out}")
+    options = (
+        "--instr-atstart=no",
+        "--separate-threads=yes",
+        f"--callgrind-out-file={out}",
+    )
     return ("valgrind", "--tool=callgrind", *options, "--")
 
 

@@ -22,7 +22,10 @@ WAYS = {
 
 def python() -> Path:
     """An interpreter that has PyMongo and redis-py."""
-    for candidate in (Path(sys.executable), REPOSITORY / ".deps" / "client" / "bin" / "python"):
+    for candidate in (
+        Path(sys.executable),
+        REPOSITORY / ".deps" / "client" / "bin" / "python",
+    ):
         if not candidate.exists():
             continue
         command = [str(candidate), "-c", "import pymongo, redis"]

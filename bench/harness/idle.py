@@ -41,7 +41,14 @@ def rest_around(setting: Setting, clients: int, row_name: str, outcome: str) -> 
         # What the first clients leave behind belongs to no idle client.
         measure.run_load(setting, subject, ["--connections", "50", "--count", "10000"])
         before = subject.server.resident_bytes()
-        options = ["--keys", "single", "--connections", str(clients), "--count", str(clients)]
+        options = [
+            "--keys",
+            "single",
+            "--connections",
+            str(clients),
+            "--count",
+            str(clients),
+        ]
         options += ["--in-flight", "50", "--warm-up", "0", "--idle", str(REST)]
         command = measure.load_command(setting, subject, options)
         ended = subject.outcomes("find")

@@ -116,7 +116,9 @@ def core_times() -> dict[int, tuple[int, int]]:
 
 
 def busy_share(
-    before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]], cores: tuple[int, ...]
+    before: dict[int, tuple[int, int]],
+    after: dict[int, tuple[int, int]],
+    cores: tuple[int, ...],
 ) -> float:
     """Of the time of these cores."""
     busy = sum(after[core][0] - before[core][0] for core in cores)

@@ -14,7 +14,12 @@ from harness.subjects import Setting, Subject
 
 
 def load_command(setting: Setting, subject: Subject, options: list[str]) -> list[str]:
-    command = [str(setting.tools / "load"), "--target", f"127.0.0.1:{subject.port}", *options]
+    command = [
+        str(setting.tools / "load"),
+        "--target",
+        f"127.0.0.1:{subject.port}",
+        *options,
+    ]
     return [*command, *subject.load_options]
 
 
@@ -59,14 +64,36 @@ def wait_for_outcome(setting: Setting, row: Row, subject: Subject) -> None:
 
 
 def measure(
-    setting: Setting, row: Row, subject: Subject, shape: Shape, seconds: float, warm_up: float
+    setting: Setting,
+    row: Row,
+    subject: Subject,
+    shape: Shape,
+    seconds: float,
+    warm_up: float,
 ) -> dict:
     """One figure: what the load generator saw, and what it cost the server."""
     threads = min(len(setting.cores.load), shape.connections)
-    options = [*row.load, "--connections", str(shape.connections), "--rate", str(shape.rate)]
-    options += ["--duration", str(seconds), "--warm-up", str(warm_up), "--threads", str(threads)]
+    options = [
+        *row.load,
+        "--connections",
+        str(shape.connections),
+        "--rate",
+        str(shape.rate),
+    ]
+    options += [
+        "--duration",
+        str(seconds),
+        "--warm-up",
+        str(warm_up),
+        "--threads",
+        str(threads),
+    ]
     outcomes = subject.outcomes(row.command) if subject.outcomes else Counter()
-    cores, cpu, start = machine.core_times(), subject.server.cpu_seconds(), time.monotonic()
+    cores, cpu, start = (
+        machine.core_times(),
+        subject.server.cpu_seconds(),
+        time.monotonic(),
+    )
     load_cpu = machine.children_cpu_seconds()
     result = json.loads(run_load(setting, subject, options))
     wall = time.monotonic() - start
@@ -104,7 +131,15 @@ def redis_benchmark(setting: Setting, connections: int, requests: int) -> float 
     with ProcessGroup(setting.folder) as group:
         _, port = subjects.start_redis(group, setting.cores.server)
         command = [program, "-h", "127.0.0.1", "-p", str(port), "-c", str(connections)]
-        command += ["-n", str(requests), "-d", str(setting.reply_size), "-t", "set,get", "--csv"]
+        command += [
+            "-n",
+            str(requests),
+            "-d",
+            str(setting.reply_size),
+            "-t",
+            "set,get",
+            "--csv",
+        ]
         done = subprocess.run(
             command,
             capture_output=True,

@@ -21,7 +21,11 @@ def run(setting: Setting, quick: bool) -> dict:
 
 def run_program(setting: Setting, name: str, quick: bool) -> list[dict]:
     program = setting.tools / name
-    command = [str(program), "--benchmark_format=json", f"--benchmark_filter={PROGRAMS[name]}"]
+    command = [
+        str(program),
+        "--benchmark_format=json",
+        f"--benchmark_filter={PROGRAMS[name]}",
+    ]
     command.append(f"--benchmark_min_time={0.002 if quick else 0.3}")
     done = subprocess.run(
         command,

@@ -130,7 +130,10 @@ def ratios(summaries: list[Summary]) -> list[dict]:
 
 
 def ratio_table(found: list[dict]) -> str:
-    lines = ["| what | load | throughput | p50 | p50, us more |", "|---|---|--:|--:|--:|"]
+    lines = [
+        "| what | load | throughput | p50 | p50, us more |",
+        "|---|---|--:|--:|--:|",
+    ]
     lines += [
         f"| {r['text']} | {r['connections']} conn | {r['throughput']:.2f} | {r['p50']:.2f} "
         f"| {r['p50_more_us']:+.1f} |"

@@ -54,7 +54,16 @@ HITS = ("l1_hit", "redis_hit")
 DISTINCT = ["--keys", "distinct"]
 UNIFORM = ["--keys", "uniform", "--key-space", "1000"]
 WRITES = [*UNIFORM, "--write-share", "1"]
-MIXED = ["--keys", "zipf", "--key-space", "1000", "--write-share", "0.05", "--top-share", "0.01"]
+MIXED = [
+    "--keys",
+    "zipf",
+    "--key-space",
+    "1000",
+    "--write-share",
+    "0.05",
+    "--top-share",
+    "0.01",
+]
 
 
 # Room for a thousand documents of 16 kB, or some of 1 MB, in whatever shard they fall.
@@ -74,13 +83,25 @@ def rows_of_size(name: str, text: str, size: int, documents: int) -> list[Row]:
     ]
     found[1].outcome = "l1_hit"
     for row in found:
-        row.group, row.open_loop, row.connections, row.reply_size = "size", False, (50,), size
+        row.group, row.open_loop, row.connections, row.reply_size = (
+            "size",
+            False,
+            (50,),
+            size,
+        )
     return found
 
 
 def write_row(name: str, text: str, start: Start, outcome: str | None = None) -> Row:
     return Row(
-        name, text, start, WRITES, "write", outcome=outcome, command="update", open_loop=False
+        name,
+        text,
+        start,
+        WRITES,
+        "write",
+        outcome=outcome,
+        command="update",
+        open_loop=False,
     )
 
 
@@ -111,8 +132,21 @@ MAIN = [
     Row("direct", "stub upstream itself", subjects.direct_stub),
     Row("haproxy", "HAProxy, TCP mode", subjects.haproxy_tcp),
     Row("relay", "relay, cache off", daemon_row({"CACHE_ENABLED": "false"}), never=HITS),
-    Row("miss", "miss, nothing stored", daemon_row({"CACHE_MEMORY": "0"}), DISTINCT, never=HITS),
-    Row("fill", "miss, stored in memory", daemon_row({}), DISTINCT, outcome="miss", never=HITS),
+    Row(
+        "miss",
+        "miss, nothing stored",
+        daemon_row({"CACHE_MEMORY": "0"}),
+        DISTINCT,
+        never=HITS,
+    ),
+    Row(
+        "fill",
+        "miss, stored in memory",
+        daemon_row({}),
+        DISTINCT,
+        outcome="miss",
+        never=HITS,
+    ),
     Row(
         "fill_ttl",
         "miss, stored in memory, mode ttl",

@@ -78,7 +78,16 @@ def start_redis(group: ProcessGroup, cores: tuple[int, ...]) -> tuple[Process, i
     if not program:
         raise Skip("redis-server is not installed")
     port = free_port()
-    options = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    options = [
+        "--port",
+        port,
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     server = group.start("redis", [program, *options], cores)
     server.wait_for_port(port)
     return server, port
@@ -91,7 +100,11 @@ def redis(group: ProcessGroup, setting: Setting) -> Subject:
 
 
 def start_haproxy(
-    group: ProcessGroup, setting: Setting, cores: tuple[int, ...], listen: str, server: str
+    group: ProcessGroup,
+    setting: Setting,
+    cores: tuple[int, ...],
+    listen: str,
+    server: str,
 ) -> tuple[Process, int]:
     """One thread that copies bytes; `listen` and `server` are what is said of TLS on each side."""
     program = haproxy()
@@ -187,7 +200,11 @@ def start_daemon(
     command += ["--threads", threads, "--upstream", upstream, "--redis", redis_uri]
     command += ["--http", f"127.0.0.1:{http}", "--log-level", "warn"]
     env = {k: v for k, v in os.environ.items() if not k.startswith("MONGOCACHED_")}
-    settings = {"LISTEN_MAX_CONNECTIONS": "20000", **settings, **setting.daemon_settings}
+    settings = {
+        "LISTEN_MAX_CONNECTIONS": "20000",
+        **settings,
+        **setting.daemon_settings,
+    }
     env |= {f"MONGOCACHED_{name}": value for name, value in settings.items()}
     server = group.start("mongocached", command, setting.cores.server, env)
     server.wait_for("/readyz", lambda: get(http, "/readyz") is not None, setting.patience)

@@ -29,7 +29,11 @@ class Target:
 
 def at_least(text: str, wanted: float, measured: float, unit: str = "x") -> Target:
     return Target(
-        text, f">= {wanted:g}{unit}", f"{measured:.2f}{unit}", measured / wanted, measured >= wanted
+        text,
+        f">= {wanted:g}{unit}",
+        f"{measured:.2f}{unit}",
+        measured / wanted,
+        measured >= wanted,
     )
 
 
@@ -46,19 +50,60 @@ def targets(summaries: list[Summary], sections: dict[str, dict]) -> list[Target]
     return found
 
 
+# Row, yardstick, shape; at least this share of its throughput, or at most this many times its p50.
+THROUGHPUT = [
+    (
+        "memory_hit",
+        "echo",
+        Shape(50),
+        0.90,
+        "a hit in memory, of the bare echo's throughput",
+    ),
+    (
+        "redis_hit",
+        "redis_get",
+        Shape(50),
+        1.0,
+        "a hit in Redis, of Redis GET's throughput",
+    ),
+    ("relay", "haproxy", Shape(50), 1.0, "a relayed find, of HAProxy's throughput"),
+    ("two_threads", "one_thread", Shape(50), 1.7, "two threads, against one"),
+]
+LATENCY = [
+    (
+        "memory_hit",
+        "echo",
+        Shape(1),
+        1.15,
+        "p50 of a hit in memory, against the bare echo's",
+    ),
+    ("relay", "haproxy", Shape(1), 1.0, "p50 of a relayed find, against HAProxy's"),
+]
+
+
 def of_rows(summaries: list[Summary]) -> Iterator[Target]:
     found = {(s.row.name, s.shape): s for s in summaries if not s.shape.rate}
-    for (name, shape), relayed in found.items():
-        if name == "relay" and (miss := found.get(("miss", shape))):
-            more = relayed.median("throughput") / miss.median("throughput") - 1
+
+    def pairs(wanted: list) -> Iterator[tuple[Summary, Summary, float, str]]:
+        for name, yardstick, shape, limit, text in wanted:
+            ours, theirs = found.get((name, shape)), found.get((yardstick, shape))
+            if ours and theirs:
+                yield ours, theirs, limit, f"{text}, {shape.name}"
+
+    for ours, theirs, least, text in pairs(THROUGHPUT):
+        ratio = ours.median("throughput") / theirs.median("throughput")
+        yield replace(at_least(text, least, ratio), notes=notes_of(ours, theirs))
+    for ours, theirs, most, text in pairs(LATENCY):
+        ratio = ours.latency("p50") / theirs.latency("p50")
+        notes = notes_of(ours, theirs)
+        yield Target(text, f"<= {most:g}x", f"{ratio:.2f}x", ratio / most, ratio <= most, notes)
+    for shape in (Shape(1), Shape(50)):
+        relayed, missed = found.get(("relay", shape)), found.get(("miss", shape))
+        if relayed and missed:
+            more = relayed.median("throughput") / missed.median("throughput") - 1
             text = f"a miss, slower than the same request relayed, {shape.name}"
-            notes = notes_of(relayed, miss)
+            notes = notes_of(relayed, missed)
             yield Target(text, "<= 15 %", f"{more:.1%}", more / 0.15, more <= 0.15, notes)
-    one, two = (found.get((name, Shape(50))) for name in ("one_thread", "two_threads"))
-    if one and two:
-        ratio = two.median("throughput") / one.median("throughput")
-        target = at_least("two threads, against one", 1.7, ratio)
-        yield replace(target, notes=notes_of(one, two))
 
 
 def notes_of(a: Summary, b: Summary) -> str:

@@ -179,6 +179,7 @@ stream_follower::ending stream_follower::follow() {
   cursor_ = first.cursor;
   if (!first.invalidated) note_opened(first, hello);
   auto end = apply(first);
+  behind_events_ = true;  // the opening's own position does not count: the next one is not waited for
   while (!end) {
     end = cursor_ == 0 ? ending{stream_trouble::lost, "the server closed the stream's cursor"} : read_on();
   }

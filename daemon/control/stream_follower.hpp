@@ -65,7 +65,7 @@ class stream_follower {
   stream_start start_;         // where the next opening goes on
   cache::stream_position position_;
   std::int64_t cursor_ = 0;
-  bool behind_events_ = false;  // the batch before this one held events
+  bool behind_events_ = false;  // the batch before this one held events, or opened the stream
   std::optional<stream_state> reported_;
   std::string reported_reason_;
   std::chrono::milliseconds backoff_{0};

@@ -28,14 +28,17 @@ task<bool> skip_rest(session& s, request& r) {
 }
 
 using labels = std::span<const std::string_view>;
-constexpr std::array<std::string_view, 2> of_commit{"RetryableWriteError", "TransientTransactionError"};
+// Never TransientTransactionError for a commit: what was sent before may have committed, and a driver would run the whole
+// transaction again. The commit alone may be sent again.
+constexpr std::array<std::string_view, 2> of_commit{"RetryableWriteError", "UnknownTransactionCommitResult"};
 constexpr std::array<std::string_view, 1> of_transaction{"TransientTransactionError"};
 constexpr std::array<std::string_view, 1> of_retryable_write{"RetryableWriteError"};
 constexpr std::array<std::string_view, 1> of_cursor{"ResumableChangeStreamError"};
 
 labels labels_of(const request& r) noexcept {
   const auto& c = r.command;
-  if (c.is("commitTransaction") || c.is("abortTransaction")) return of_commit;
+  if (c.is("commitTransaction")) return of_commit;
+  if (c.is("abortTransaction")) return of_retryable_write;
   if (c.in_transaction) return of_transaction;
   if (c.has_txn_number) return of_retryable_write;
   if (c.is("getMore")) return of_cursor;

@@ -10,6 +10,12 @@
 namespace mongocached::daemon {
 namespace {
 
+// Requests that a client sends without waiting are answered up to so many bytes; then these are sent, and others have
+// their turn.
+constexpr std::size_t output_limit = 256UL * 1024;
+// A thread's room for replies is not held beyond this.
+constexpr std::size_t output_kept = 4UL << 20;
+
 disconnect reason_of(protocol::frame_error error) noexcept {
   switch (error) {
     case protocol::frame_error::http_request:
@@ -156,7 +162,7 @@ void session::end_turn() {
     busy_ = false;
     return drop_upstream();
   }
-  if (!next && rest.empty()) return wait_for_client();
+  if (!next && rest.empty() && !more_) return wait_for_client();
   busy_ = true;
   deadline_ = {};
   client_.reading(false);
@@ -183,7 +189,12 @@ void session::wait_for_client() {
 
 std::size_t session::handle_all(protocol::byte_view bytes) {
   std::size_t used = 0;
+  more_ = false;
   while (open_ && !busy_) {
+    if (thread_.output.size() >= output_limit) {
+      more_ = true;
+      break;
+    }
     const auto rest = bytes.subspan(used);
     if (rest.size() < protocol::header_size) {
       if (first_bytes_ && !rest.empty()) {
@@ -293,6 +304,7 @@ protocol::byte_buffer session::flush() {
     rest.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
   }
   out.clear();
+  if (out.capacity() > output_kept) protocol::byte_buffer().swap(out);
   return rest;
 }
 
@@ -351,6 +363,7 @@ task<void> session::work(std::optional<request> next, protocol::byte_buffer befo
   for (;;) {
     const bool sent = before.empty() || co_await send(before);
     if (next && sent) co_await serve(*this, *next);
+    if (more_) co_await next_turn(thread_.get_executor());
     busy_ = false;
     awaiting_ = false;
     if (!open_) co_return drop_upstream();
@@ -358,7 +371,7 @@ task<void> session::work(std::optional<request> next, protocol::byte_buffer befo
     if (open_) before = flush();
     next = std::exchange(thread_.next_request, std::nullopt);
     if (!open_) break;
-    if (!next && before.empty()) co_return wait_for_client();
+    if (!next && before.empty() && !more_) co_return wait_for_client();
     busy_ = true;
   }
   busy_ = false;

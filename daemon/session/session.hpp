@@ -105,6 +105,7 @@ class session : public std::enable_shared_from_this<session> {
   bool open_ = true;
   bool busy_ = false;
   bool first_bytes_ = true;
+  bool more_ = false;      // whole messages may be left in `input_`
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
   disconnect close_reason_ = disconnect::client_closed;

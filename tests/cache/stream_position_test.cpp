@@ -44,6 +44,7 @@ TEST(stream_position, time_of_an_event_is_whole_only_behind_an_empty_batch) {
 
 TEST(stream_position, time_of_an_event_is_whole_behind_a_later_position) {
   auto position = opened_at(from);
+  position.applied(empty(from, from));
   EXPECT_EQ(position.applied({.token = 1015, .last_event = 1010, .operation_time = 1020}), 1015U);
 }
 
@@ -56,9 +57,26 @@ TEST(stream_position, behind_a_mongos_only_a_later_position_counts) {
 }
 
 TEST(stream_position, resumed_stream_may_still_owe_the_rest_of_a_time) {
-  auto position = opened_at(0);
+  auto position = opened_at(0, true);
+  EXPECT_EQ(position.applied(empty(1010, 1020)), 0U);
   EXPECT_EQ(position.applied(empty(1010, 1020)), 1009U);
-  EXPECT_EQ(position.applied(empty(1010, 1020)), 1010U);
+  EXPECT_EQ(position.applied(events(1010, 1020)), 1009U);
+  EXPECT_EQ(position.applied(empty(1011, 1020)), 1011U);
+}
+
+// SecantusDB opens with its clock's time, reads then, and tells a time before that, with what happened in between.
+TEST(stream_position, token_made_up_for_the_opening_neither_counts_nor_ends_the_trust) {
+  auto position = opened_at(0);
+  EXPECT_EQ(position.applied(empty(1010, 1010)), 0U);
+  EXPECT_EQ(position.applied(events(1004, 1012)), 1003U);
+  EXPECT_EQ(position.applied(empty(1008, 1013)), 1008U);
+  EXPECT_EQ(position.applied(empty(1012, 1014)), 1012U);
+}
+
+TEST(stream_position, tokens_that_disagree_in_the_opening_end_the_trust) {
+  auto position = opened_at(from);
+  position.applied({.token = 1010, .last_event = 1005, .tokens_agree = false, .operation_time = 1020});
+  EXPECT_EQ(position.applied(empty(1015, 1020)), 1005U);
 }
 
 TEST(stream_position, empty_batch_of_a_server_that_is_behind_proves_nothing) {
@@ -72,7 +90,9 @@ TEST(stream_position, empty_batch_of_a_server_that_is_behind_proves_nothing) {
 TEST(stream_position, value_never_goes_back) {
   auto position = opened_at(from);
   position.applied(empty(1050, 1050));
+  position.applied(empty(1050, 1050));
   position.opened(0);
+  position.applied(empty(1040, 1060));
   EXPECT_EQ(position.value(), 1050U);
   EXPECT_EQ(position.applied(empty(1040, 1060)), 1050U);
 }
@@ -92,11 +112,13 @@ TEST(stream_position, token_that_disagrees_with_its_event_ends_the_trust) {
 
 TEST(stream_position, token_before_its_events_or_going_back_ends_the_trust) {
   auto position = opened_at(from);
+  position.applied(empty(from, from));
   position.applied({.token = 1005, .last_event = 1010, .operation_time = 1020});
   EXPECT_EQ(position.applied(empty(1015, 1020)), 1010U);
 
   position = opened_at(from);
-  position.applied(empty(1015, 1020));
+  position.applied(empty(from, from));
+  EXPECT_EQ(position.applied(empty(1015, 1020)), 1015U);
   EXPECT_EQ(position.applied(empty(1010, 1020)), 1015U);
   EXPECT_EQ(position.applied(empty(1018, 1020)), 1015U);
 }

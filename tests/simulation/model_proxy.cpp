@@ -44,7 +44,7 @@ flow model_proxy::start() {
     cursor_ = mark.position;
     began_ = mark.time;
     position_ = {};
-    position_.opened(0);
+    stream_opened(0);
     trusted_epoch_ = epoch;
   } else if (marked) {
     open_stream_now();
@@ -56,6 +56,13 @@ flow model_proxy::start() {
   started_ = true;
 }
 
+// The reply that opens a stream is empty, and its token made up from the server's clock: events before it are to come.
+void model_proxy::stream_opened(cache::cluster_time from) {
+  position_.opened(from);
+  const auto now = world_.cluster.majority_time();
+  static_cast<void>(position_.applied({.token = now, .operation_time = now}));
+}
+
 void model_proxy::open_stream_now() {
   const auto& log = world_.cluster.log();
   const auto from = world_.cluster.time();
@@ -63,7 +70,7 @@ void model_proxy::open_stream_now() {
   while (cursor_ > 0 && log[cursor_ - 1].time >= from) --cursor_;
   began_ = from;
   position_ = {};
-  position_.opened(from);
+  stream_opened(from);
   ++life_;
 }
 
@@ -110,7 +117,7 @@ void model_proxy::reconnect(int which) {
 
 void model_proxy::lose_stream(std::size_t repeat) {
   cursor_ -= std::min(repeat, cursor_);
-  position_.opened(0);
+  stream_opened(0);
   ++life_;
 }
 

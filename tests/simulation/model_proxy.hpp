@@ -92,6 +92,7 @@ class model_proxy {
   [[nodiscard]] bool tell_redis(const cache::invalidation& what);
   void learn_epoch();
   void void_redis();
+  void stream_opened(cache::cluster_time from);
   void open_stream_now();
   [[nodiscard]] std::vector<cache::write_target> targets_of(const write_request& r) const;
 

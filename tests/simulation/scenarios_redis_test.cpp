@@ -144,8 +144,9 @@ TEST(Race, race_30_log_of_events_begins_behind_the_mark) {
   proves(
       [](scene& s) {
         s.read(0, list_of_kind_1);
-        s.write_behind({put(0, 1, 0)});
+        s.write_behind({put(0, 1, 0), put(1, 0, 7)}, true);  // of one time, and the mark falls between them
         s.commit();
+        s.batch = 1;
         s.follow(0);
         s.keep_house(0);
         s.restart(0);
