@@ -13,30 +13,30 @@ std::string text_of(key_view key) {
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
                                                bounds times, bool may_join, instant now,
-                                               const std::function<flight::waiter()>& join) {
+                                               const std::function<flight::waiter()>& join, const flight* instead_of) {
   // The generation first, the scope second: see namespace_state.hpp.
   const auto generation = ns.generation(kind);
-  if (is_blocked(ns, kind, now)) return {begun::blocked, nullptr};
+  if (is_blocked(ns, kind, now)) return {};
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
   auto& at = home.slots[text_of(key)];
-  if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {begun::blocked, nullptr};
-  if (at.active && at.active->generation_ == generation) {
+  if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {};
+  if (at.active && at.active->generation_ == generation && at.active.get() != instead_of) {
     auto& other = *at.active;
-    if (!may_join) return {begun::lead, nullptr};
+    if (!may_join) return {begun::lead, nullptr, nullptr};
     const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
     const bool lower_suffices = times.needed <= other.lower_ || !is_kept(guard::join_lower);
     if (level_suffices && lower_suffices) {
       other.waiters_.push_back(join());
-      return {begun::join, nullptr};
+      return {begun::join, nullptr, at.active};
     }
   }
-  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be
-  // stored.
+  // A flight of an older generation, one that reads too little for this client, or one that is replaced, goes on
+  // unregistered: it will not be stored.
   if (at.active) at.active->dirty_ = true;
   at.active = std::make_shared<flight>(ns, kind, key, level, generation);
   at.active->lower_ = times.lower;
-  return {begun::lead, at.active};
+  return {begun::lead, at.active, nullptr};
 }
 
 void flight_table::set_lower(flight& f, cluster_time lower) {
@@ -87,7 +87,7 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
   {
     auto& home = shard_of(f.hash_);
     const std::scoped_lock lock(home.mutex);
-    if (std::exchange(f.done_, true)) return false;
+    if (f.done_.exchange(true)) return false;
     waiters.swap(f.waiters_);
     const auto found = home.slots.find(text_of(f.key()));
     if (found != home.slots.end()) {

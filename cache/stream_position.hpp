@@ -8,10 +8,10 @@
 // before anything was read.
 //
 // The token of the reply that opened the stream says nothing: a server may make it up from its clock before it has read
-// anything, ahead of what it will tell next. A token's time counts only where the decoder was seen to be right for this server: one token lies between the time
-// that the stream was opened at and the reply's operationTime, tokens never go back, and every event's own token gives
-// the event's clusterTime. One disagreement ends that trust until the stream is opened again; then only event times and
-// empty batches behind them count.
+// anything, ahead of what it will tell next. A token's time counts only where the decoder was seen to be right for this
+// server: one token lies between the time that the stream was opened at and the reply's operationTime, tokens never go
+// back, and every event's own token gives the event's clusterTime. One disagreement ends that trust until the stream is
+// opened again; then only event times and empty batches behind them count.
 #pragma once
 
 #include "cache/change_event.hpp"

@@ -59,9 +59,11 @@ class data_thread {
   snapshot_ptr upstream;
   signed_time clock;  // refreshed from shared.clock before a reply is built
   bool draining = false;
-  std::minstd_rand dice;                // which hits are verified
-  protocol::byte_buffer input;          // one read's bytes; nothing in it survives the handler that read them
-  protocol::byte_buffer output;         // replies built in one turn, sent before the turn ends
+  std::minstd_rand dice;         // which hits are verified
+  protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
+  protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
+  // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer.
+  std::unordered_map<const cache::namespace_state*, std::vector<std::shared_ptr<one_shot<bool>>>> probes;
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
   // Scratch of what is answered within a turn.
   cache::read_plan plan;

@@ -48,6 +48,38 @@ bool is_harmless_option(std::string_view name) noexcept {
   return std::ranges::find(harmless, name) != harmless.end();
 }
 
+// One client of a thread asks, the others wait for the answer; they are told when that is over, however it ended. For a
+// namespace, or (null) for the cluster's defaults.
+class probe {
+ public:
+  probe(data_thread& thread, const cache::namespace_state* ns)
+      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns).second) {}
+  ~probe() {
+    if (!first_) return;
+    const auto waiting = std::move(thread_.probes.extract(ns_).mapped());
+    for (const auto& waiter : waiting) waiter->deliver(true);
+  }
+  probe(const probe&) = delete;
+  probe& operator=(const probe&) = delete;
+
+ private:
+  data_thread& thread_;
+  const cache::namespace_state* ns_;
+  const bool first_;
+};
+
+// True if somebody else asked, and has ended.
+task<bool> waited_for_other(session& s, const cache::namespace_state* ns, cache::instant until) {
+  auto& thread = s.thread();
+  const auto asked = thread.probes.find(ns);
+  if (asked == thread.probes.end()) co_return false;
+  const auto over = std::make_shared<one_shot<bool>>(thread.get_executor());
+  asked->second.push_back(over);
+  thread.after(until, [over] { over->deliver(false); });
+  static_cast<void>(co_await over->wait());
+  co_return true;
+}
+
 task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   const auto ddl_seen = ns.ddl_count();
   const auto asked = data_thread::now();
@@ -123,10 +155,20 @@ cacheability judge_collection(const protocol::reply_view& reply) noexcept {
 
 task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r) {
   const auto now = data_thread::now();
-  const bool kind_missing = ns.may_cache(now) == cacheability::unknown;
-  const bool level_missing = now.count() >= s.shared().default_read_level_until.load();
+  const auto until = selection_deadline(r);
+  bool kind_missing = ns.may_cache(now) == cacheability::unknown;
+  bool level_missing = now.count() >= s.shared().default_read_level_until.load();
   if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
-  if (co_await s.upstream(selection_deadline(r)) == nullptr) {
+  // What the other one did not find out is not asked again by everybody: the request is forwarded then.
+  if (kind_missing && co_await waited_for_other(s, &ns, until)) kind_missing = false;
+  if (level_missing && co_await waited_for_other(s, nullptr, until)) level_missing = false;
+  if (!s.is_open()) co_return exchange::client_lost;
+  if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
+  std::optional<probe> kind;
+  std::optional<probe> level;
+  if (kind_missing) kind.emplace(s.thread(), &ns);
+  if (level_missing) level.emplace(s.thread(), nullptr);
+  if (co_await s.upstream(until) == nullptr) {
     co_return s.is_open() ? exchange::no_upstream : exchange::client_lost;
   }
   const auto lost = [&s] { return s.is_open() ? exchange::upstream_lost : exchange::client_lost; };
@@ -135,6 +177,7 @@ task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, cons
   }
   if (kind_missing) {
     if (!co_await ask_kind(s, ns)) co_return lost();
+    kind.reset();
   }
   if (level_missing) {
     if (!co_await ask_default_level(s)) co_return lost();

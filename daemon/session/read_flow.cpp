@@ -7,8 +7,9 @@
 namespace mongocached::daemon {
 namespace {
 
-// A joined flight is waited for no longer than this; then the client's own request goes upstream.
+// A joined flight is waited for no longer than this, and so many of them; then the client's own request goes upstream.
 constexpr cache::duration longest_join = std::chrono::seconds(5);
+constexpr int most_joins = 4;
 
 }  // namespace
 
@@ -20,14 +21,14 @@ task<void> serve_read(session& s, request& r) {
 read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {}
 
 read_flow::~read_flow() {
-  abandon();
+  abandon(true);
 }
 
-void read_flow::abandon() {
+void read_flow::abandon(bool lost) {
   std::vector<cache::key_view> keys;
   std::vector<cache::lease_token> tokens;
   for (auto& w : wanted_) {
-    if (w.flight) s_.shared().coherence.flights().abandon(*std::exchange(w.flight, nullptr));
+    if (w.flight) s_.shared().coherence.flights().abandon(*std::exchange(w.flight, nullptr), lost);
     if (std::exchange(w.leased, false)) {
       keys.push_back(w.key);
       tokens.push_back(w.lease);
@@ -155,46 +156,61 @@ read_flow::lookup read_flow::look_in_memory() {
   return result;
 }
 
-task<bool> read_flow::join_or_lead() {
+// R4, R5: registers a flight for each key that is missing, or joins the one that is under way.
+read_flow::following read_flow::follow_or_lead(const cache::flight* instead_of) {
   const auto now = data_thread::now();
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
   lower_ = std::max(r_.command.after_cluster_time, applied);
   // One key may join another request's flight; a batch leads what it can and reads the rest for itself. What a flight
-  // of before brings may be older than mode strict allows.
+  // of before brings may be older than mode strict allows. Who has not logged in will have been proven by the answer
+  // that he waits for, if it came to anybody like him.
   const bool single = wanted_.size() == 1 && who_.mode != cache::promise::strict;
-  std::shared_ptr<one_shot<cache::entry_ref>> joined;
+  const bool may_join = single && (proven_ || !s_.identity().is_bound());
+  following out;
   const auto join = [&]() -> cache::flight::waiter {
-    joined = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
-    return [joined](cache::entry_ref e) { joined->deliver(std::move(e)); };
+    out.result = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
+    return [result = out.result](cache::entry_ref e) { result->deliver(std::move(e)); };
   };
   for (auto& w : wanted_) {
     if (w.entry) continue;
     const auto fence = coherence.fence(*ns_, kind_, w.key.hash);
     lower_ = std::max(lower_, fence);
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)},
-                                           single && proven_, now, join);
+    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)}, may_join,
+                                           now, join, instead_of);
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;
+    out.flight = std::move(begun.joined);
   }
-  // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
-  if (!coherence.is_open(who_, data_thread::now())) {
-    for (auto& w : wanted_) w.blocked = true;
-    co_return false;
+  return out;
+}
+
+task<bool> read_flow::join_or_lead() {
+  cache::flight_ref given_up;
+  for (int tries = 0; tries < most_joins; ++tries) {
+    const auto other = follow_or_lead(given_up.get());
+    // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
+    if (!s_.shared().coherence.is_open(who_, data_thread::now())) {
+      for (auto& w : wanted_) w.blocked = true;
+      co_return false;
+    }
+    if (!other.flight) co_return false;
+    s_.thread().after(data_thread::now() + longest_join, [result = other.result] { result->deliver({}); });
+    auto entry = co_await other.result->wait();
+    if (!s_.is_open()) co_return true;
+    proven_ = s_.identity().proven(*ns_, data_thread::now());
+    if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
+      wanted_.front().entry = std::move(entry);
+      co_await answer_from_entries(outcome::coalesced);
+      co_return true;
+    }
+    // A flight that brought nothing for this client leaves it to its own request. But where the reader left, or is too
+    // slow, one of those who waited reads for all of them.
+    if (entry || (other.flight->is_done() && !other.flight->lost())) co_return false;
+    given_up = other.flight;
   }
-  if (!joined) co_return false;
-  s_.thread().after(now + longest_join, [joined] { joined->deliver({}); });
-  auto& entry = wanted_.front().entry;
-  entry = co_await joined->wait();
-  if (!s_.is_open()) co_return true;
-  if (usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
-    co_await answer_from_entries(outcome::coalesced);
-    co_return true;
-  }
-  // The flight brought nothing for this client: its own request goes upstream, and is not stored.
-  entry = {};
   co_return false;
 }
 

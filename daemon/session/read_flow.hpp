@@ -31,6 +31,11 @@ class read_flow {
     bool blocked = false;            // R1: a write is pending, or its outcome unknown
     bool keep_out_of_redis = false;  // overtaken by a write, or too large
   };
+  // Another request's flight that is waited for.
+  struct following {
+    cache::flight_ref flight{};  // null: there is none
+    std::shared_ptr<one_shot<cache::entry_ref>> result{};
+  };
   enum class lookup : std::uint8_t { found, missing, bypass };
 
   [[nodiscard]] cache::bypass_reason prepare();
@@ -42,6 +47,7 @@ class read_flow {
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.
   [[nodiscard]] task<bool> join_or_lead();
+  [[nodiscard]] following follow_or_lead(const cache::flight* instead_of);
   [[nodiscard]] task<void> look_in_redis();
   [[nodiscard]] task<bool> get_from_redis();
   [[nodiscard]] task<bool> lease_in_redis();
@@ -64,7 +70,7 @@ class read_flow {
   [[nodiscard]] task<void> send_own_bytes();
   [[nodiscard]] task<void> skip_reply();
   [[nodiscard]] task<void> answer_from_entries(outcome how);
-  void abandon();
+  void abandon(bool lost = false);  // `lost`: who waits for a flight of ours may read in our place
 
   session& s_;
   request& r_;

@@ -81,7 +81,7 @@ task<void> read_flow::fill() {
     how = co_await receive(s_, reply, batch ? batch_reply_limit : settings_->max_entry + reply_slack);
   }
   if (how != exchange::ok) {
-    abandon();
+    abandon(true);
     co_await fail(s_, r_, how);
     co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
   }

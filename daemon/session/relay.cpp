@@ -28,8 +28,8 @@ task<bool> skip_rest(session& s, request& r) {
 }
 
 using labels = std::span<const std::string_view>;
-// Never TransientTransactionError for a commit: what was sent before may have committed, and a driver would run the whole
-// transaction again. The commit alone may be sent again.
+// Never TransientTransactionError for a commit: what was sent before may have committed, and a driver would run the
+// whole transaction again. The commit alone may be sent again.
 constexpr std::array<std::string_view, 2> of_commit{"RetryableWriteError", "UnknownTransactionCommitResult"};
 constexpr std::array<std::string_view, 1> of_transaction{"TransientTransactionError"};
 constexpr std::array<std::string_view, 1> of_retryable_write{"RetryableWriteError"};

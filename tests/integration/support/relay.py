@@ -82,7 +82,7 @@ class Relay:
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, backlog=1024)
         return self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import bson
@@ -38,6 +39,9 @@ class ScriptedUpstream:
         """What its hello says; may change at any time."""
         self.time = Timestamp(1_700_000_000, 1)
         """Its operationTime."""
+        self.asked: Counter[str] = Counter()
+        """How often each command has come."""
+        self._counting = threading.Lock()
         self._held: dict[str, tuple[threading.Event, threading.Event]] = {}
         self._server = _Server(("127.0.0.1", 0), _Connection)
         self._server.upstream = self
@@ -59,8 +63,13 @@ class ScriptedUpstream:
             del self._held[command]
             released.set()
 
+    def received(self, command: Document, sections: bytes) -> None:
+        """For who looks at them: the bytes behind the command's body."""
+
     def answer(self, command: Document) -> Document:
         name = next(iter(command))
+        with self._counting:
+            self.asked[name] += 1
         if held := self._held.get(name):
             arrived, released = held
             arrived.set()
@@ -112,7 +121,7 @@ def _cursor(namespace: str, documents: list[Document], batch: str = "firstBatch"
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False  # the daemon's connections end with the daemon
-    request_queue_size = 64
+    request_queue_size = 1024
     upstream: ScriptedUpstream
 
 
@@ -121,22 +130,26 @@ class _Connection(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
+        with suppress(OSError):  # the daemon left
+            self._serve()
+
+    def _serve(self) -> None:
         while len(header := self.rfile.read(16)) == 16:
             size, request_id, _, opcode = struct.unpack("<iiii", header)
             payload = self.rfile.read(size - 16)
             if opcode == OP_QUERY:  # flags, name, skip, limit, document
                 body = payload[payload.index(b"\0", 4) + 9 :]
                 reply = struct.pack("<iqii", 8, 0, 0, 1)
-            else:  # flags, kind 0, document; what follows it is not looked at
+            else:  # flags, kind 0, document; perhaps other sections
                 (length,) = struct.unpack_from("<i", payload, 5)
                 body = payload[5 : 5 + length]
                 reply = struct.pack("<IB", 0, 0)
-            answer = reply + bson.encode(self.server.upstream.answer(bson.decode(body)))
+            command = bson.decode(body)
+            if opcode == OP_MSG:
+                self.server.upstream.received(command, payload[5 + length :])
+            answer = reply + bson.encode(self.server.upstream.answer(command))
             if opcode == OP_MSG and payload[0] & MORE_TO_COME:
                 continue
             answered_with = OP_REPLY if opcode == OP_QUERY else OP_MSG
             sizes = struct.pack("<iiii", 16 + len(answer), 0, request_id, answered_with)
-            try:
-                self.wfile.write(sizes + answer)
-            except OSError:
-                return
+            self.wfile.write(sizes + answer)

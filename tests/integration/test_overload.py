@@ -1,0 +1,238 @@
+"""More than can be served at once: shared reads, hits beside a slow upstream, too many clients."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.errors import AutoReconnect
+from support.counted import by_id, count
+from support.raw import RawConnection
+from support.scripted_upstream import ScriptedUpstream
+from support.servers import Daemon, Servers
+from support.wait import wait_until
+
+Document = dict[str, Any]
+DISCONNECTS = "mongocached_client_disconnects_total"
+NO_MEMORY = '[cache]\nmemory = "0"\n'
+ONE_THREAD = "[listen]\nthreads = 1\n"
+KNOWN, WANTED = by_id("busy", 1), by_id("busy", 2)
+LIST: Document = {"find": "films", "filter": {"n": {"$gt": 3}}, "limit": 5, "$db": "busy"}
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedUpstream]:
+    with ScriptedUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def connect(daemon: Daemon, timeout: float = 30.0) -> RawConnection:
+    return RawConnection("127.0.0.1", daemon.port, timeout)
+
+
+def connected(stack: ExitStack, daemon: Daemon, clients: int) -> list[RawConnection]:
+    return [stack.enter_context(connect(daemon)) for _ in range(clients)]
+
+
+def has_read_all(daemon: Daemon) -> bool:
+    """No byte that was sent to it is still in the kernel."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    port, established = f":{daemon.port:04X}", "01"
+    return all(
+        queues.endswith(":00000000")
+        for _, local, _, state, queues, *_ in map(str.split, lines)
+        if local.endswith(port) and state == established
+    )
+
+
+def send_to_all(daemon: Daemon, clients: list[RawConnection], command: Document) -> None:
+    for client in clients:
+        client.send(command)
+    wait_until(lambda: has_read_all(daemon), what="all requests to be with the daemon")
+
+
+# A burst of identical misses
+
+
+@pytest.fixture
+def many() -> Iterator[int]:
+    """10 000 clients, or as many as the limit on open files lets this process and a daemon have."""
+    wanted = 10_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = 2 * wanted + 1000 if hard == resource.RLIM_INFINITY else min(2 * wanted + 1000, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
+    yield min(wanted, (files - 1000) // 2)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_ten_thousand_identical_misses_are_one_read(
+    servers: Servers, scripted: ScriptedUpstream, many: int, stack: ExitStack
+) -> None:
+    daemon = servers.daemon(scripted.uri)
+    clients = connected(stack, daemon, many)
+    clients[0].request(KNOWN)
+    scripted.asked.clear()
+    with scripted.holding("find"):
+        send_to_all(daemon, clients, WANTED)
+    replies = {str(client.receive().document["cursor"]) for client in clients}
+    assert len(replies) == 1
+    assert scripted.asked["find"] == 1
+    assert count(daemon, "coalesced") == len(clients) - 1
+
+
+@pytest.mark.parametrize("config", [NO_MEMORY, ""], ids=["Redis only", "memory and Redis"])
+@pytest.mark.parametrize("wanted", [WANTED, LIST], ids=["document", "list"])
+def test_identical_misses_are_one_read_and_one_fill(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack, config: str, wanted: Document
+) -> None:
+    redis = servers.redis()
+    daemon = servers.daemon(scripted.uri, redis.uri, config=config)
+    clients = connected(stack, daemon, 300)
+    clients[0].request(KNOWN)
+    scripted.asked.clear()
+    with scripted.holding("find"):
+        send_to_all(daemon, clients, wanted)
+    assert all(client.receive().document["ok"] == 1 for client in clients)
+    assert scripted.asked["find"] == 1
+    assert count(daemon, "coalesced") == len(clients) - 1
+    with redis.client() as client:
+        wait_until(lambda: len(client.keys("*:v:*")) == 2, what="the fills in Redis")
+
+
+@pytest.mark.parametrize("held", ["find", "listCollections"])
+def test_identical_misses_of_a_cold_daemon(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack, held: str
+) -> None:
+    """Nobody has logged in: what one may read all may read, once one has read it."""
+    daemon = servers.daemon(scripted.uri)
+    clients = connected(stack, daemon, 100)
+    scripted.asked.clear()
+    with scripted.holding(held) as arrived:
+        clients[0].send(WANTED)
+        wait_until(arrived)
+        send_to_all(daemon, clients[1:], WANTED)
+        wait_until(lambda: daemon.metrics().value("mongocached_client_connections") == 100)
+    assert all(client.receive().document["ok"] == 1 for client in clients)
+    assert scripted.asked["find"] == 1
+    assert 1 <= scripted.asked["listCollections"] <= 2, "one a data thread"
+
+
+@pytest.mark.parametrize("why", ["left", "slow"])
+def test_identical_misses_when_the_first_reader_is_no_help(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack, why: str
+) -> None:
+    """Another one reads for all of them then, or they wait on; they do not all ask at once."""
+    daemon = servers.daemon(scripted.uri)
+    first, *others = connected(stack, daemon, 100)
+    first.request(KNOWN)
+    scripted.asked.clear()
+    begun = time.monotonic()
+    with scripted.holding("find") as arrived:
+        first.send(WANTED)
+        wait_until(arrived)
+        send_to_all(daemon, others, WANTED)
+        if why == "left":
+            first.close()
+            wait_until(lambda: count(daemon, "error") == 1, what="its read to be given up")
+        else:
+            wait_until(lambda: time.monotonic() > begun + 6, what="all to lose their patience")
+    assert all(client.receive().document["ok"] == 1 for client in others)
+    assert scripted.asked["find"] <= 2
+
+
+# Hits beside misses that wait
+
+
+def p99(client: RawConnection) -> float:
+    """Seconds; as it is most of the time, for others use this machine too."""
+    rounds = []
+    for _ in range(30):
+        took = []
+        for _ in range(100):
+            begun = time.perf_counter()
+            client.request(KNOWN)
+            took.append(time.perf_counter() - begun)
+        rounds.append(sorted(took)[-2])
+    return statistics.median(rounds)
+
+
+def test_hits_do_not_wait_for_misses(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    """300 misses queue behind an upstream that does not answer; one thread serves all."""
+    daemon = servers.daemon(scripted.uri, config=ONE_THREAD)
+    reader, *others = connected(stack, daemon, 301)
+    for client in (reader, reader, *others):
+        client.request(KNOWN)
+    alone = p99(reader)
+    hits = count(daemon, "l1_hit")
+    with scripted.holding("find"):
+        for number, client in enumerate(others):
+            client.send(by_id("busy", f"miss {number}"))
+        asked = "mongocached_upstream_connections"
+        wait_until(lambda: daemon.metrics().value(asked, state="busy") == len(others))
+        beside = p99(reader)
+    assert count(daemon, "l1_hit") == hits + 3000
+    assert all(client.receive().document["ok"] == 1 for client in others)
+    assert beside < alone + 0.005
+
+
+# More clients than allowed
+
+
+def is_served(daemon: Daemon) -> bool:
+    with connect(daemon) as client:
+        return client.request(KNOWN).document["ok"] == 1
+
+
+def test_clients_above_the_limit_disturb_nobody(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    daemon = servers.daemon(scripted.uri, config=ONE_THREAD + "max_connections = 3\n")
+    clients = connected(stack, daemon, 3)
+    for client in (*clients, *clients):
+        client.request(KNOWN)
+    for _ in range(200):
+        with connect(daemon) as refused:
+            assert refused.closed_by_peer()
+        for client in clients:
+            assert client.request(KNOWN).document["ok"] == 1
+    metrics = daemon.metrics()
+    assert metrics.by(DISCONNECTS, "reason") == {"too_many": 200}
+    assert metrics.value("mongocached_client_connections") == 3
+    clients[0].close()
+    wait_until(lambda: is_served(daemon), ignore=(ConnectionError,), what="the place to be free")
+
+
+def test_driver_at_the_limit(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    """It is told to try again, keeps the connections that it has, and gets in when one leaves."""
+    daemon = servers.daemon(scripted.uri, config="[listen]\nmax_connections = 4\n")
+    films = stack.enter_context(pymongo.MongoClient(daemon.uri)).t.films
+    films.find_one({"_id": 1})
+    now = daemon.metrics().value("mongocached_client_connections")
+    others = connected(stack, daemon, 4 - int(now))
+    for client in others:
+        client.request(KNOWN)
+    late = stack.enter_context(pymongo.MongoClient(daemon.uri, serverSelectionTimeoutMS=300))
+    with pytest.raises(AutoReconnect):  # of which a failed server selection is one
+        late.t.films.find_one({"_id": 1})
+    assert films.find_one({"_id": 1}) == {"_id": 1}
+    assert films.insert_one({"_id": 2}).acknowledged
+    others[0].close()
+    others[1].close()
+    wait_until(lambda: late.t.films.find_one({"_id": 1}), ignore=(AutoReconnect,))
