@@ -189,9 +189,11 @@ class alignas(128) local_cache::shard {
 
 local_cache::local_cache(const local_cache_options& options) : limit_bytes_(options.budget_bytes) {
   if (limit_bytes_ == 0) return;
-  const std::uint64_t asked =
-      options.shards != 0 ? std::bit_ceil(std::min<std::uint64_t>(options.shards, most_shards_asked))
-                          : std::bit_floor(std::clamp<std::uint64_t>(limit_bytes_ / bytes_a_shard, 1, most_shards));
+  // An entry is refused above half a shard; with its key and the shard's index it is not much larger than its value.
+  const auto share = std::max(bytes_a_shard, options.largest / 2 * 5);
+  const std::uint64_t asked = options.shards != 0
+                                  ? std::bit_ceil(std::min<std::uint64_t>(options.shards, most_shards_asked))
+                                  : std::bit_floor(std::clamp<std::uint64_t>(limit_bytes_ / share, 1, most_shards));
   shard_count_ = static_cast<std::uint32_t>(asked);
   shard_bits_ = static_cast<unsigned>(std::countr_zero(shard_count_));
   shards_ = std::make_unique<shard[]>(shard_count_);

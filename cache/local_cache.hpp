@@ -17,7 +17,8 @@ namespace mongocached::cache {
 
 struct local_cache_options {
   std::uint64_t budget_bytes = 256ULL << 20;  // 0: holds nothing
-  std::uint32_t shards = 0;  // rounded up to a power of two; 0: chosen by budget, one for every 4 MiB, at most 256
+  std::uint32_t shards = 0;   // rounded up to a power of two; 0: chosen by budget, one for every 4 MiB, at most 256,
+  std::uint64_t largest = 0;  // and fewer where an entry with a value of this size would not fit into half of one
 };
 
 struct local_cache_stats {

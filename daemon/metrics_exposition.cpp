@@ -146,6 +146,8 @@ void add_cache(exposition& to, const cache_gauges& cache) {
   to.single_gauge("mongocached_cache_limit_bytes", "Bytes that the entries in memory may take.",
                   static_cast<double>(cache.limit_bytes));
   to.single_counter("mongocached_evictions_total", "Entries dropped from memory for want of room.", cache.evictions);
+  to.single_counter("mongocached_cache_refused_total", "Entries too large for the memory that there is.",
+                    cache.refused);
   to.single_counter("mongocached_expired_total", "Entries found in memory past their time to live.", cache.expired);
   to.enum_counters<verification>("mongocached_verified_total",
                                  "Hits that were compared with the upstream's answer, by result.", "result",

@@ -17,6 +17,7 @@ struct cache_gauges {
   std::uint64_t limit_bytes = 0;
   std::uint64_t evictions = 0;
   std::uint64_t expired = 0;
+  std::uint64_t refused = 0;
 };
 
 struct redis_gauges {

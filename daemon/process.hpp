@@ -39,11 +39,17 @@ struct served_hit;
   return settings.cache.mode == mode || std::ranges::any_of(settings.collections, of_rule);
 }
 
+[[nodiscard]] inline std::uint64_t largest_entry(const config::settings& settings) noexcept {
+  auto largest = settings.cache.max_entry;
+  for (const auto& rule : settings.collections) largest = std::max(largest, rule.max_entry.value_or(0));
+  return largest;
+}
+
 struct process {
   process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
       : settings(std::move(initial)),
         log(log_to),
-        local({.budget_bytes = settings.load()->cache.memory}),
+        local({.budget_bytes = settings.load()->cache.memory, .largest = largest_entry(*settings.load())}),
         coherence(local, {.threads = threads}),
         authorization(settings.load()->upstream.authz_ttl) {}
 

@@ -232,6 +232,7 @@ int server::impl::run() {
 
 void server::impl::stop_everything() {
   side_port_.reset();
+  if (listener_) listener_->stop();  // its handler keeps it alive
   listener_.reset();
   if (feed_) feed_->stop();
   for (auto& thread : threads_) thread->stop();
@@ -390,7 +391,7 @@ std::string server::impl::metrics_text() {
   }
   in.blocks = blocks;
   const auto stats = shared_.local.stats();
-  in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired};
+  in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired, stats.refused};
   if (const auto hub = redis()) {
     const auto& c = hub->counters();
     in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};

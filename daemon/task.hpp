@@ -164,8 +164,9 @@ class asio_operation {
       : ec_(ec), initiation_(std::move(initiation)), arguments_(std::move(arguments)) {}
 
   static constexpr bool await_ready() noexcept { return false; }
+  // An initiation that throws (no memory, no thread for the resolver) must not unwind into the frame that it destroys.
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> at) {
+  void await_suspend(std::coroutine_handle<Promise> at) noexcept {
     std::apply(
         [&](auto&... arguments) {
           std::move(initiation_)(handler{this, suspended(at)}, std::move(arguments)...);
@@ -208,7 +209,7 @@ class next_turn {
   explicit next_turn(executor where) : where_(std::move(where)) {}
   static constexpr bool await_ready() noexcept { return false; }
   template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> at) {
+  void await_suspend(std::coroutine_handle<Promise> at) noexcept {
     asio::post(where_, suspended(at));
   }
   static void await_resume() noexcept {}

@@ -136,7 +136,7 @@ void stream_follower::note_opened(const cursor_batch& first, const hello_reply& 
   report(stream_state::opened, name_of(request_));
 }
 
-std::optional<stream_follower::ending> stream_follower::apply(const cursor_batch& batch) {
+std::optional<stream_follower::ending> stream_follower::apply(const cursor_batch& batch, bool opening) {
   if (interrupted()) return ending{.reason = {}, .interrupted = true};
   if (batch.invalidated) return ending{stream_trouble::history_lost, "the server ended the stream (invalidate)"};
   const auto token = protocol::bson_view::parse(batch.token);
@@ -145,9 +145,12 @@ std::optional<stream_follower::ending> stream_follower::apply(const cursor_batch
                                                     .last_event = batch.last_event,
                                                     .tokens_agree = batch.tokens_agree,
                                                     .operation_time = batch.operation_time});
-  const protocol::byte_view behind = batch.token.empty() ? protocol::byte_view(start_.token) : batch.token;
+  // A server may make up the token of an opening that brings nothing, ahead of events that are to come: neither we nor
+  // the process behind us may resume there.
+  const bool resumes = !batch.token.empty() && !(opening && batch.events.empty());
+  const protocol::byte_view behind = resumes ? protocol::byte_view(batch.token) : protocol::byte_view(start_.token);
   events_.batch({.events = batch.events, .token = behind, .position = reached});
-  if (!batch.token.empty()) start_.token.assign(batch.token.begin(), batch.token.end());
+  if (resumes) start_.token.assign(batch.token.begin(), batch.token.end());
   position_ = next;
   behind_events_ = !batch.events.empty();
   return std::nullopt;
@@ -178,7 +181,7 @@ stream_follower::ending stream_follower::follow() {
   if (!read_batch(reply_.bytes(), first)) return {stream_trouble::lost, "the first batch is malformed"};
   cursor_ = first.cursor;
   if (!first.invalidated) note_opened(first, hello);
-  auto end = apply(first);
+  auto end = apply(first, true);
   behind_events_ = true;  // the opening's own position does not count: the next one is not waited for
   while (!end) {
     end = cursor_ == 0 ? ending{stream_trouble::lost, "the server closed the stream's cursor"} : read_on();

@@ -32,7 +32,7 @@ class stream_follower {
   ending follow();
   std::optional<ending> prepare(hello_reply& hello);
   std::optional<ending> read_on();
-  std::optional<ending> apply(const cursor_batch& batch);
+  std::optional<ending> apply(const cursor_batch& batch, bool opening = false);
   void note_opened(const cursor_batch& first, const hello_reply& hello);
   void get_over(ending end);
   void simplify_request(ending end);

@@ -11,6 +11,8 @@ using protocol::bson_builder;
 
 // A collection that is not there yet, or an identity that may not list collections, is asked about again soon.
 constexpr cache::duration soon = std::chrono::seconds(5);
+// What another client asks is waited for no longer than this.
+constexpr cache::duration longest_probe = std::chrono::seconds(1);
 
 protocol::byte_buffer list_collections(const cache::namespace_state& ns) {
   protocol::byte_buffer out;
@@ -53,10 +55,12 @@ bool is_harmless_option(std::string_view name) noexcept {
 class probe {
  public:
   probe(data_thread& thread, const cache::namespace_state* ns)
-      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns).second) {}
+      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns).second) {
+    if (first_) thread.probes[ns].begun = data_thread::now();
+  }
   ~probe() {
     if (!first_) return;
-    const auto waiting = std::move(thread_.probes.extract(ns_).mapped());
+    const auto waiting = std::move(thread_.probes.extract(ns_).mapped().waiting);
     for (const auto& waiter : waiting) waiter->deliver(true);
   }
   probe(const probe&) = delete;
@@ -68,13 +72,16 @@ class probe {
   const bool first_;
 };
 
-// True if somebody else asked, and has ended.
-task<bool> waited_for_other(session& s, const cache::namespace_state* ns, cache::instant until) {
+// True if somebody else asked, and has ended or was waited for long enough. One that lasts longer is no longer waited
+// for.
+task<bool> waited_for_other(session& s, const cache::namespace_state* ns) {
   auto& thread = s.thread();
   const auto asked = thread.probes.find(ns);
   if (asked == thread.probes.end()) co_return false;
+  const auto until = asked->second.begun + longest_probe;
+  if (data_thread::now() >= until) co_return false;
   const auto over = std::make_shared<one_shot<bool>>(thread.get_executor());
-  asked->second.push_back(over);
+  asked->second.waiting.push_back(over);
   thread.after(until, [over] { over->deliver(false); });
   static_cast<void>(co_await over->wait());
   co_return true;
@@ -160,8 +167,8 @@ task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, cons
   bool level_missing = now.count() >= s.shared().default_read_level_until.load();
   if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
   // What the other one did not find out is not asked again by everybody: the request is forwarded then.
-  if (kind_missing && co_await waited_for_other(s, &ns, until)) kind_missing = false;
-  if (level_missing && co_await waited_for_other(s, nullptr, until)) level_missing = false;
+  if (kind_missing && co_await waited_for_other(s, &ns)) kind_missing = false;
+  if (level_missing && co_await waited_for_other(s, nullptr)) level_missing = false;
   if (!s.is_open()) co_return exchange::client_lost;
   if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
   std::optional<probe> kind;

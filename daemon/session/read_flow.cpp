@@ -7,9 +7,10 @@
 namespace mongocached::daemon {
 namespace {
 
-// A joined flight is waited for no longer than this, and so many of them; then the client's own request goes upstream.
-constexpr cache::duration longest_join = std::chrono::seconds(5);
-constexpr int most_joins = 4;
+// A joined flight is waited for no longer than this (or the client's maxTimeMS), and so many of them; then the client's
+// own request goes upstream. Not short: a flight that was given up once is replaced, and what it brings is not stored.
+constexpr cache::duration longest_join = std::chrono::seconds(15);
+constexpr int most_joins = 3;
 
 }  // namespace
 
@@ -197,7 +198,8 @@ task<bool> read_flow::join_or_lead() {
       co_return false;
     }
     if (!other.flight) co_return false;
-    s_.thread().after(data_thread::now() + longest_join, [result = other.result] { result->deliver({}); });
+    const auto until = std::min(data_thread::now() + longest_join, selection_deadline(r_));
+    s_.thread().after(until, [result = other.result] { result->deliver({}); });
     auto entry = co_await other.result->wait();
     if (!s_.is_open()) co_return true;
     proven_ = s_.identity().proven(*ns_, data_thread::now());
@@ -217,6 +219,7 @@ task<bool> read_flow::join_or_lead() {
 task<void> read_flow::answer_from_entries(outcome how) {
   // The turn's own scratch: all of this is done within it, but for what the client does not take at once.
   auto& out = s_.thread().output;
+  out.clear();
   auto& entries = s_.thread().entries;
   entries.clear();
   for (const auto& w : wanted_) entries.push_back(w.entry);

@@ -57,6 +57,12 @@ void session::close(disconnect why) {
   thread_.delist(*this);
 }
 
+// What came before still gets its answers.
+void session::close_for(disconnect fault) {
+  static_cast<void>(flush());
+  close(fault);
+}
+
 void session::close_when_idle(disconnect why) {
   if (!busy_) return close(why);
   close_when_idle_ = true;
@@ -156,7 +162,7 @@ void session::on_readable() {
 // Sends what was answered. A request that takes longer, or a client that does not take its answers at once: then
 // nothing more is read from it for now.
 void session::end_turn() {
-  auto rest = open_ ? flush() : protocol::byte_buffer{};
+  auto rest = flush();
   auto next = std::exchange(thread_.next_request, std::nullopt);
   if (!open_) {
     busy_ = false;
@@ -190,6 +196,7 @@ void session::wait_for_client() {
 std::size_t session::handle_all(protocol::byte_view bytes) {
   std::size_t used = 0;
   more_ = false;
+  thread_.output.clear();  // of a turn that failed half way
   while (open_ && !busy_) {
     if (thread_.output.size() >= output_limit) {
       more_ = true;
@@ -199,7 +206,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     if (rest.size() < protocol::header_size) {
       if (first_bytes_ && !rest.empty()) {
         if (const auto error = protocol::probe_prefix(rest); error != protocol::frame_error::none)
-          close(reason_of(error));
+          close_for(reason_of(error));
       }
       break;
     }
@@ -207,7 +214,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     if (const auto error = protocol::read_header(rest, header, first_bytes_); error != protocol::frame_error::none) {
       shared().log.info("session", "bytes that are no message",
                         {{"client", peer_}, {"error", protocol::name_of(error)}});
-      close(reason_of(error));
+      close_for(reason_of(error));
       break;
     }
     const auto length = static_cast<std::size_t>(header.length);
@@ -232,7 +239,7 @@ session::step session::handle(protocol::byte_view message) {
   static_cast<void>(protocol::read_header(message, header));
   if (header.code == protocol::opcode::msg) return handle_op_msg(message, header);
   if (header.code == protocol::opcode::query) return handle_op_query(message, header);
-  close(disconnect::unsupported_opcode);
+  close_for(disconnect::unsupported_opcode);
   return step::closed;
 }
 
@@ -240,7 +247,7 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
   protocol::op_msg parsed;
   if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
     shared().log.info("session", "bad OP_MSG", {{"client", peer_}, {"error", protocol::name_of(error)}});
-    close(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
+    close_for(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
     return step::closed;
   }
   protocol::command_view command;
@@ -267,7 +274,7 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
 session::step session::handle_op_query(protocol::byte_view message, const protocol::message_header& header) {
   protocol::op_query query;
   if (!protocol::parse_op_query(message, query)) {
-    close(disconnect::bad_message);
+    close_for(disconnect::bad_message);
     return step::closed;
   }
   protocol::bson_element first;
@@ -296,8 +303,12 @@ void session::refuse(const protocol::message_header& header, protocol::error_cod
 protocol::byte_buffer session::flush() {
   auto& out = thread_.output;
   if (out.empty()) return {};
-  const auto [size, how] = client_.send(out);
   protocol::byte_buffer rest;
+  if (!open_) {  // what is left here would go to the thread's next client
+    out.clear();
+    return rest;
+  }
+  const auto [size, how] = client_.send(out);
   if (how == polled_socket::result::state::failed) {
     close(disconnect::client_error);
   } else if (size < out.size()) {
@@ -343,7 +354,7 @@ task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
 }
 
 void session::begin_large(protocol::byte_view front, const protocol::message_header& header) {
-  if (header.code != protocol::opcode::msg) return close(disconnect::unsupported_opcode);
+  if (header.code != protocol::opcode::msg) return close_for(disconnect::unsupported_opcode);
   request r;
   r.bytes.assign(front.begin(), front.end());
   r.header = header;
@@ -368,7 +379,7 @@ task<void> session::work(std::optional<request> next, protocol::byte_buffer befo
     awaiting_ = false;
     if (!open_) co_return drop_upstream();
     input_.consume(handle_all(input_.data()));
-    if (open_) before = flush();
+    before = flush();
     next = std::exchange(thread_.next_request, std::nullopt);
     if (!open_) break;
     if (!next && before.empty() && !more_) co_return wait_for_client();

@@ -84,6 +84,7 @@ class session : public std::enable_shared_from_this<session> {
   friend class data_thread;
   enum class step : std::uint8_t { next, busy, closed };
 
+  void close_for(disconnect fault);
   void on_readable();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);

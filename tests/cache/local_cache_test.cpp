@@ -147,6 +147,14 @@ TEST(local_cache, refuses_what_is_too_large_and_drops_what_that_outdates) {
   EXPECT_EQ(cache.stats().refused, 1U);
 }
 
+TEST(local_cache, has_shards_that_the_largest_entry_fits_into) {
+  constexpr std::uint64_t largest = 16 << 20;
+  local_cache cache({.budget_bytes = 256 << 20, .largest = largest});
+  EXPECT_TRUE(cache.insert(make("key", std::string(largest, 'x'))));
+  EXPECT_TRUE(find(cache, "key"));
+  EXPECT_EQ(cache.stats().refused, 0U);
+}
+
 TEST(local_cache, makes_room_for_a_large_entry) {
   local_cache cache({.budget_bytes = 1 << 20, .shards = 1});
   for (int number = 0; number < 3000; ++number) cache.insert(make(std::to_string(number), std::string(200, 'x')));

@@ -36,8 +36,19 @@ TEST_F(ClusterWatch, OpensAtTheServersTimeAndTellsItsPosition) {
   const document stage = cluster_.stage(0);
   EXPECT_EQ(test_support::field_in(stage.view(), "startAtOperationTime").timestamp(), at(100));
   EXPECT_FALSE(stage.view().find("resumeAfter"));
-  EXPECT_EQ(f.batch_at(at(100) - 1).token, token(at(100)).bytes());
+  EXPECT_TRUE(f.batch_at(at(100) - 1).token.empty()) << "what an opening names is not to be resumed at";
   EXPECT_EQ(f.batch_at(at(100)).token, token(at(100)).bytes());  // an empty batch behind it
+}
+
+TEST_F(ClusterWatch, LostBehindItsOpeningItIsOpenedAtTheSameTimeAgain) {
+  cluster_.on_get_more(testing::answer::hang_up());
+  follower f(cluster_.uri());
+  f.state(stream_state::opened);
+  f.state(stream_state::lost);
+  f.state(stream_state::opened);
+  const document stage = cluster_.stage(1);
+  EXPECT_EQ(test_support::field_in(stage.view(), "startAtOperationTime").timestamp(), at(100));
+  EXPECT_FALSE(stage.view().find("resumeAfter"));
 }
 
 TEST_F(ClusterWatch, BeginsBehindTheTokenThatItIsGiven) {

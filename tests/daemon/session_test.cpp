@@ -61,6 +61,19 @@ TEST_F(Session, takes_a_right_checksum_F1) {
   EXPECT_TRUE(is_ok(client.reply()));
 }
 
+// One buffer of the thread holds the answers of a turn: what a client that is closed leaves there is nobody else's.
+TEST_F(Session, answers_before_a_fault_go_to_the_client_that_asked_and_to_nobody_else) {
+  auto bytes = op_msg_message(document{{"hello", 1}, {"$db", "admin"}}, {.request_id = 66});
+  const auto broken = header_of(15);
+  bytes.insert(bytes.end(), broken.begin(), broken.end());
+  client.send(bytes);
+  EXPECT_EQ(loopback_client::response_to(client.receive()), 66);
+  EXPECT_TRUE(client.is_closed_by_peer());
+  loopback_client other{port()};
+  other.send(op_msg_message(document{{"hello", 1}, {"$db", "admin"}}, {.request_id = 77}));
+  EXPECT_EQ(loopback_client::response_to(other.receive()), 77);
+}
+
 TEST_F(Session, closes_on_http_F2) {
   expect_closed(protocol::as_bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), disconnect::not_mongodb);
 }
