@@ -150,8 +150,9 @@ server::impl::impl(server_options options, logger& log)
   start_threads();
   start_topology();
   start_feed();
+  start_side_port();  // it reads all of them; throws where its port is taken, so before anything runs that must be
+                      // joined
   for (auto& thread : threads_) thread->start();
-  start_side_port();  // last: it reads all of them
 }
 
 server::impl::~impl() {

@@ -78,19 +78,13 @@ def test_bad_usage(words: list[str]) -> None:
     assert done.stderr.strip()
 
 
-def test_taken_port_is_one_clear_line() -> None:
+@pytest.mark.parametrize("which", ["--listen", "--http"])
+def test_taken_port_is_one_clear_line(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = run(
-            "--upstream",
-            URI,
-            "--listen",
-            f"127.0.0.1:{port}",
-            "--http",
-            "none",
-            "--log-level",
-            "error",
-        )
+        addresses = {"--listen": "127.0.0.1:0", "--http": "none", which: f"127.0.0.1:{port}"}
+        words = [word for pair in addresses.items() for word in pair]
+        done = run("--upstream", URI, *words, "--log-level", "error")
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert str(port) in line
