@@ -42,9 +42,13 @@ def killed(servers: Servers, own_upstream: Upstream, redis: Redis) -> Iterator[D
     return daemon
 
 
-def values_in(redis: Redis) -> int:
+def held(redis: Redis) -> dict[bytes, bytes | None]:
     with redis.client() as client:
-        return len(list(client.scan_iter("*:v:*")))
+        return {key: client.get(key) for key in client.scan_iter("*:v:*")}
+
+
+def values_in(redis: Redis) -> int:
+    return len(held(redis))
 
 
 def outcomes(counted: Counted) -> dict[Any, str]:
@@ -100,12 +104,17 @@ def test_redis_without_a_mark(
             client.flushall()
         else:
             assert client.delete(*client.scan_iter("*:mark")) == 1
+    before = held(redis)
     killed.start_again()
     with Counted(killed) as counted:
         assert set(outcomes(counted).values()) == {"miss"}
         assert counted.until(by_id("t", 2))[0]["title"] == "written"
         counted.until(by_id("t", 5))
-    wait_until(lambda: values_in(redis) >= 12 - 2, what="fills in Redis")
+
+    def fresh() -> int:
+        return sum(before.get(key) != value for key, value in held(redis).items())
+
+    wait_until(lambda: fresh() == 11, what="each of the ten, and the proof, in Redis anew")
     killed.kill()
     killed.start_again()
     with Counted(killed) as counted:
