@@ -78,8 +78,11 @@ def test_requests_that_find_no_upstream(servers: Servers, relay: RelayThread, wh
         assert 0.3 <= time.monotonic() - begun < 2
         assert (answer["ok"], answer["code"]) == (0, NO_SERVER)
         assert answer.get("errorLabels", []) == ([label] if label else [])
-        outcomes = daemon.metrics().by(REQUESTS, "outcome", command=next(iter(command)))
-        assert outcomes == {"error": 1}
+
+        def outcomes() -> dict[str, float]:
+            return daemon.metrics().by(REQUESTS, "outcome", command=next(iter(command)))
+
+        wait_until(lambda: outcomes() == {"error": 1}, what="the count, which follows the reply")
     with connect(daemon) as client:
         assert client.request(command).document["ok"] == 1
 
@@ -147,7 +150,7 @@ def test_hits_until_max_lag_and_errors_then(servers: Servers, upstream: Upstream
             assert asked - begun > max_lag / 2, "until then all was well"
             metrics = daemon.metrics()
             assert count(daemon, "l1_hit") == hits + answered
-            assert count(daemon, "error") == errors + 1
+            wait_until(lambda: count(daemon, "error") == errors + 1, what="the count")
             assert metrics.value(BYPASS, reason="gate_shut") >= 1
         assert counted.until(film) == [{"_id": 1}]
 
@@ -181,6 +184,6 @@ def test_five_hundred_requests_wait_for_an_upstream(
             assert all(client.receive().document["code"] == NO_SERVER for client in others[:250])
         assert all(client.receive().document["ok"] == 1 for client in others[250:])
         assert count(daemon, "l1_hit") == hits + len(took)
-        assert count(daemon, "error") == 250
+        wait_until(lambda: count(daemon, "error") == 250, what="all to be counted")
         assert statistics.quantiles(took, n=10)[-1] < 0.01
         assert peak.growth < 16 << 20
