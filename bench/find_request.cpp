@@ -31,4 +31,12 @@ protocol::byte_buffer pymongo_find_one(protocol::byte_view object_id) {
   return out;
 }
 
+bool view_request(protocol::byte_view message, protocol::command_view& out) noexcept {
+  protocol::message_header header;
+  protocol::op_msg parsed;
+  return protocol::read_header(message, header) == protocol::frame_error::none &&
+         protocol::parse_op_msg(message, parsed) == protocol::op_msg_error::none &&
+         protocol::view_command(parsed, header.request_id, out) == protocol::command_error::none;
+}
+
 }  // namespace mongocached::bench

@@ -19,14 +19,8 @@ constexpr std::array<std::uint8_t, 12> asked_id{0x66, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 constexpr cache::cluster_time read_at = 2;
 
 protocol::command_view view_of(protocol::byte_view message) {
-  protocol::message_header header;
-  protocol::op_msg parsed;
   protocol::command_view command;
-  if (protocol::read_header(message, header) != protocol::frame_error::none ||
-      protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
-      protocol::view_command(parsed, header.request_id, command) != protocol::command_error::none) {
-    std::abort();
-  }
+  if (!bench::view_request(message, command)) std::abort();
   return command;
 }
 

@@ -25,14 +25,8 @@ protocol::byte_buffer find_reply(std::size_t size) {
 void frame_and_view_command(benchmark::State& state) {
   const auto message = bench::pymongo_find_one(asked_id);
   while (state.KeepRunning()) {
-    protocol::message_header header;
-    protocol::op_msg parsed;
     protocol::command_view command;
-    if (protocol::read_header(message, header) != protocol::frame_error::none ||
-        protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
-        protocol::view_command(parsed, header.request_id, command) != protocol::command_error::none) {
-      return state.SkipWithError("the request was refused");
-    }
+    if (!bench::view_request(message, command)) return state.SkipWithError("the request was refused");
     benchmark::DoNotOptimize(command);
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(message.size()));

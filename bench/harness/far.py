@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from harness import subjects
-from harness.processes import BenchError, ProcessGroup, free_port, prepare_child
+from harness.processes import BenchError, ProcessGroup, free_port, run_to_end
 from harness.subjects import REPOSITORY, Setting, Skip
 
 TITLE = "PyMongo, upstream 50 ms away"
@@ -57,14 +57,7 @@ def run(setting: Setting, quick: bool) -> dict:
         def read(*words: str) -> dict:
             size = ["--documents", "30", "--seconds", "0.3"] if quick else ["--documents", "300"]
             command = [str(interpreter), "-B", str(PROGRAM), *words, *size]
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-                preexec_fn=prepare_child(setting.cores.load),
-            )
+            done = run_to_end(command, setting.cores.load, timeout=120)
             if done.returncode != 0:
                 raise BenchError(f"{PROGRAM.name} failed:\n{done.stderr[-2000:]}")
             return json.loads(done.stdout)

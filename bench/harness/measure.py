@@ -3,12 +3,11 @@
 import json
 import re
 import shutil
-import subprocess
 import time
 from collections import Counter
 
 from harness import machine, subjects
-from harness.processes import BenchError, OtherOutcome, ProcessGroup, prepare_child
+from harness.processes import BenchError, OtherOutcome, ProcessGroup, run_to_end
 from harness.rows import Row, Shape
 from harness.subjects import Setting, Subject
 
@@ -25,14 +24,7 @@ def load_command(setting: Setting, subject: Subject, options: list[str]) -> list
 
 def run_load(setting: Setting, subject: Subject, options: list[str]) -> str:
     """One run of the load generator; a wrong reply anywhere in it is a BenchError."""
-    done = subprocess.run(
-        load_command(setting, subject, options),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        preexec_fn=prepare_child(setting.cores.load),
-    )
+    done = run_to_end(load_command(setting, subject, options), setting.cores.load)
     subject.server.check_alive()
     if done.returncode != 0:
         shown = f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
@@ -140,14 +132,7 @@ def redis_benchmark(setting: Setting, connections: int, requests: int) -> float 
             "set,get",
             "--csv",
         ]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            preexec_fn=prepare_child(setting.cores.load),
-        )
+        done = run_to_end(command, setting.cores.load)
     found = re.search(r'^"GET","([0-9.]+)"', done.stdout, re.MULTILINE)
     if done.returncode != 0 or not found:
         raise BenchError(f"redis-benchmark failed:\n{done.stdout[-500:]}{done.stderr[-500:]}")

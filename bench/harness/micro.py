@@ -1,9 +1,8 @@
 """Single parts of a request in isolation: Google Benchmark programs, as JSON."""
 
 import json
-import subprocess
 
-from harness.processes import BenchError, prepare_child
+from harness.processes import BenchError, run_to_end
 from harness.subjects import Setting
 
 TITLE = "Single parts"
@@ -27,14 +26,7 @@ def run_program(setting: Setting, name: str, quick: bool) -> list[dict]:
         f"--benchmark_filter={PROGRAMS[name]}",
     ]
     command.append(f"--benchmark_min_time={0.002 if quick else 0.3}")
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        preexec_fn=prepare_child(setting.cores.server),
-    )
+    done = run_to_end(command, setting.cores.server)
     found = json.loads(done.stdout)["benchmarks"] if done.returncode == 0 else []
     if not found or any("error_occurred" in one for one in found):
         raise BenchError(f"{name} failed:\n{done.stdout[-1500:]}{done.stderr[-1500:]}")

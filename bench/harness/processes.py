@@ -45,6 +45,20 @@ def prepare_child(cores: tuple[int, ...] | None) -> Callable[[], None]:
     return prepare
 
 
+def run_to_end(
+    command: Sequence[object], cores: tuple[int, ...] | None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """A program that ends by itself, with what it printed; its exit status is the caller's."""
+    return subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        preexec_fn=prepare_child(cores),
+    )
+
+
 class Process:
     """One child with its output in a log file of its own."""
 
