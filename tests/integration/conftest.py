@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def session_servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Starts whatever one test needs for itself, and ends it after the test."""
     yield from _owned(request.config)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Closes what one test enters into it."""
+    with ExitStack() as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from typing import Any
 import bson
 import pytest
 from support.memory import Peak
-from support.raw import RawConnection, op_msg
+from support.raw import RawConnection, connect, op_msg
 from support.scripted_upstream import ScriptedUpstream
-from support.servers import Daemon, Servers
+from support.servers import Servers
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -73,20 +73,10 @@ def sections_of(insert: bytes) -> bytes:
     return insert[21 + int.from_bytes(insert[21:25], "little") :]
 
 
-def connect(daemon: Daemon) -> RawConnection:
-    return RawConnection("127.0.0.1", daemon.port, timeout=30)
-
-
 @pytest.fixture
 def bulk() -> Iterator[Bulk]:
     with Bulk() as upstream:
         yield upstream
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
 
 
 def promptly(connection: RawConnection, commands: list[Document], within: float = 1.0) -> None:

@@ -14,7 +14,7 @@ import pymongo
 import pytest
 from pymongo.errors import AutoReconnect
 from support.counted import by_id, count
-from support.raw import RawConnection
+from support.raw import RawConnection, connect
 from support.scripted_upstream import ScriptedUpstream
 from support.servers import Daemon, Servers
 from support.wait import wait_until
@@ -31,16 +31,6 @@ LIST: Document = {"find": "films", "filter": {"n": {"$gt": 3}}, "limit": 5, "$db
 def scripted() -> Iterator[ScriptedUpstream]:
     with ScriptedUpstream() as upstream:
         yield upstream
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def connect(daemon: Daemon, timeout: float = 30.0) -> RawConnection:
-    return RawConnection("127.0.0.1", daemon.port, timeout)
 
 
 def connected(stack: ExitStack, daemon: Daemon, clients: int) -> list[RawConnection]:

@@ -17,10 +17,10 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 from support.counted import BYPASS, REQUESTS, Counted, by_id, count
 from support.memory import Peak
-from support.raw import RawConnection
+from support.raw import connect
 from support.relay import RelayThread
 from support.scripted_upstream import STANDALONE, ScriptedUpstream
-from support.servers import Daemon, Servers, Upstream
+from support.servers import Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -63,16 +63,12 @@ def away(relay: RelayThread) -> Iterator[None]:
         relay.accept()
 
 
-def connect(daemon: Daemon) -> RawConnection:
-    return RawConnection("127.0.0.1", daemon.port, timeout=20)
-
-
 @pytest.mark.parametrize("what", LABELS)
 def test_requests_that_find_no_upstream(servers: Servers, relay: RelayThread, what: str) -> None:
     """Within their time, with the label that tells a driver what it may do, and counted."""
     daemon = servers.daemon(relay.uri)
     command, label = LABELS[what]
-    with away(relay), connect(daemon) as client:
+    with away(relay), connect(daemon, 20) as client:
         begun = time.monotonic()
         answer = client.request(command | {"maxTimeMS": 300}).document
         assert 0.3 <= time.monotonic() - begun < 2
@@ -83,7 +79,7 @@ def test_requests_that_find_no_upstream(servers: Servers, relay: RelayThread, wh
             return daemon.metrics().by(REQUESTS, "outcome", command=next(iter(command)))
 
         wait_until(lambda: outcomes() == {"error": 1}, what="the count, which follows the reply")
-    with connect(daemon) as client:
+    with connect(daemon, 20) as client:
         assert client.request(command).document["ok"] == 1
 
 
@@ -91,7 +87,7 @@ def test_commit_that_finds_no_upstream(servers: Servers, relay: RelayThread) -> 
     """It may be another try of a commit that was carried out: the transaction must not be begun
     anew."""
     daemon = servers.daemon(relay.uri)
-    with away(relay), connect(daemon) as client:
+    with away(relay), connect(daemon, 20) as client:
         answer = client.request(COMMIT | {"maxTimeMS": 300}).document
         assert answer["code"] == NO_SERVER
         assert "RetryableWriteError" in answer["errorLabels"]
@@ -166,7 +162,7 @@ def test_five_hundred_requests_wait_for_an_upstream(
     scripted.kind = STANDALONE  # nothing that was read of it can be rolled back
     daemon = servers.daemon(relay.uri, config="[listen]\nthreads = 1\n")
     with ExitStack() as stack:
-        reader, *others = (stack.enter_context(connect(daemon)) for _ in range(501))
+        reader, *others = (stack.enter_context(connect(daemon, 20)) for _ in range(501))
         for _ in range(2):
             reader.request(KNOWN)
         hits = count(daemon, "l1_hit")

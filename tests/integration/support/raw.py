@@ -11,6 +11,8 @@ from typing import Any
 
 import bson
 
+from support.servers import Daemon
+
 OP_QUERY = 2004
 OP_REPLY = 1
 OP_MSG = 2013
@@ -99,6 +101,10 @@ class RawConnection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def connect(daemon: Daemon, timeout: float = 30.0) -> RawConnection:
+    return RawConnection("127.0.0.1", daemon.port, timeout)
 
 
 def op_msg(
