@@ -13,7 +13,7 @@ std::string text_of(key_view key) {
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
                                                bounds times, bool may_join, instant now,
-                                               const std::function<flight::waiter()>& join, const flight* instead_of) {
+                                               const std::function<flight::waiter()>& join) {
   // The generation first, the scope second: see namespace_state.hpp.
   const auto generation = ns.generation(kind);
   if (is_blocked(ns, kind, now)) return {};
@@ -21,7 +21,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   const std::scoped_lock lock(home.mutex);
   auto& at = home.slots[text_of(key)];
   if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {};
-  if (at.active && at.active->generation_ == generation && at.active.get() != instead_of) {
+  if (at.active && at.active->generation_ == generation) {
     auto& other = *at.active;
     if (!may_join) return {begun::lead, nullptr, nullptr};
     const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
@@ -31,8 +31,8 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
       return {begun::join, nullptr, at.active};
     }
   }
-  // A flight of an older generation, one that reads too little for this client, or one that is replaced, goes on
-  // unregistered: it will not be stored.
+  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be
+  // stored.
   if (at.active) at.active->dirty_ = true;
   at.active = std::make_shared<flight>(ns, kind, key, level, generation);
   at.active->lower_ = times.lower;
@@ -87,7 +87,7 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
   {
     auto& home = shard_of(f.hash_);
     const std::scoped_lock lock(home.mutex);
-    if (f.done_.exchange(true)) return false;
+    if (std::exchange(f.done_, true)) return false;
     waiters.swap(f.waiters_);
     const auto found = home.slots.find(text_of(f.key()));
     if (found != home.slots.end()) {

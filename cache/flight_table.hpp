@@ -40,8 +40,6 @@ class flight {
   [[nodiscard]] key_view key() const noexcept { return {key_, hash_}; }
   [[nodiscard]] entry_level level() const noexcept { return level_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
-  // Finished or abandoned.
-  [[nodiscard]] bool is_done() const noexcept { return done_.load(std::memory_order_acquire); }
   // Its reader went away before there was an answer: somebody else may read in its place.
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_acquire); }
 
@@ -54,10 +52,10 @@ class flight {
   const entry_level level_;
   const std::uint64_t generation_;
   std::atomic<bool> lost_{false};
-  std::atomic<bool> done_{false};
   // Guarded by the shard's lock.
   cluster_time lower_ = 0;
   bool dirty_ = false;
+  bool done_ = false;
   std::vector<waiter> waiters_;
 };
 
@@ -101,10 +99,8 @@ class flight_table {
   // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight
   // is joined only by who needs no more than its L. `may_join` false (no proof of access, I2): lead or blocked, never
   // joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and stores nothing.
-  // `instead_of`: a flight that was waited for too long; it is not joined again, but replaced.
   [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
-                                   bool may_join, instant now, const std::function<flight::waiter()>& join,
-                                   const flight* instead_of = nullptr);
+                                   bool may_join, instant now, const std::function<flight::waiter()>& join);
   // The L that the entry will have: that of the read finally sent, or of what another process had read.
   void set_lower(flight& f, cluster_time lower);
 

@@ -63,11 +63,12 @@ class data_thread {
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
   // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer.
-  struct probe {
-    cache::instant begun{};
+  struct probe_in_flight {
+    explicit probe_in_flight(cache::instant now) : begun(now) {}
+    const cache::instant begun;
     std::vector<std::shared_ptr<one_shot<bool>>> waiting;
   };
-  std::unordered_map<const cache::namespace_state*, probe> probes;
+  std::unordered_map<const cache::namespace_state*, probe_in_flight> probes;
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
   // Scratch of what is answered within a turn.
   cache::read_plan plan;

@@ -150,8 +150,8 @@ server::impl::impl(server_options options, logger& log)
   start_threads();
   start_topology();
   start_feed();
-  start_side_port();  // it reads all of them; throws where its port is taken, so before anything runs that must be
-                      // joined
+  // Reads all of them; throws where its port is taken, so before there is anything that must be joined.
+  start_side_port();
   for (auto& thread : threads_) thread->start();
 }
 

@@ -55,9 +55,7 @@ bool is_harmless_option(std::string_view name) noexcept {
 class probe {
  public:
   probe(data_thread& thread, const cache::namespace_state* ns)
-      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns).second) {
-    if (first_) thread.probes[ns].begun = data_thread::now();
-  }
+      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns, data_thread::now()).second) {}
   ~probe() {
     if (!first_) return;
     const auto waiting = std::move(thread_.probes.extract(ns_).mapped().waiting);

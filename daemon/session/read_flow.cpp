@@ -7,8 +7,8 @@
 namespace mongocached::daemon {
 namespace {
 
-// A joined flight is waited for no longer than this (or the client's maxTimeMS), and so many of them; then the client's
-// own request goes upstream. Not short: a flight that was given up once is replaced, and what it brings is not stored.
+// A joined flight is waited for no longer than this (or the client's maxTimeMS), and so many of them where their
+// readers leave; then the client's own request goes upstream.
 constexpr cache::duration longest_join = std::chrono::seconds(15);
 constexpr int most_joins = 3;
 
@@ -158,7 +158,7 @@ read_flow::lookup read_flow::look_in_memory() {
 }
 
 // R4, R5: registers a flight for each key that is missing, or joins the one that is under way.
-read_flow::following read_flow::follow_or_lead(const cache::flight* instead_of) {
+read_flow::following read_flow::follow_or_lead() {
   const auto now = data_thread::now();
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
@@ -178,8 +178,8 @@ read_flow::following read_flow::follow_or_lead(const cache::flight* instead_of) 
     const auto fence = coherence.fence(*ns_, kind_, w.key.hash);
     lower_ = std::max(lower_, fence);
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)}, may_join,
-                                           now, join, instead_of);
+    auto begun =
+        coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)}, may_join, now, join);
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;
@@ -189,9 +189,8 @@ read_flow::following read_flow::follow_or_lead(const cache::flight* instead_of) 
 }
 
 task<bool> read_flow::join_or_lead() {
-  cache::flight_ref given_up;
   for (int tries = 0; tries < most_joins; ++tries) {
-    const auto other = follow_or_lead(given_up.get());
+    const auto other = follow_or_lead();
     // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
     if (!s_.shared().coherence.is_open(who_, data_thread::now())) {
       for (auto& w : wanted_) w.blocked = true;
@@ -208,10 +207,9 @@ task<bool> read_flow::join_or_lead() {
       co_await answer_from_entries(outcome::coalesced);
       co_return true;
     }
-    // A flight that brought nothing for this client leaves it to its own request. But where the reader left, or is too
-    // slow, one of those who waited reads for all of them.
-    if (entry || (other.flight->is_done() && !other.flight->lost())) co_return false;
-    given_up = other.flight;
+    // A flight that brought nothing for this client, or not in time, leaves it to its own request. But where the reader
+    // left, one of those who waited reads for all of them.
+    if (!other.flight->lost()) co_return false;
   }
   co_return false;
 }

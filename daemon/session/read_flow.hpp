@@ -47,7 +47,7 @@ class read_flow {
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.
   [[nodiscard]] task<bool> join_or_lead();
-  [[nodiscard]] following follow_or_lead(const cache::flight* instead_of);
+  [[nodiscard]] following follow_or_lead();
   [[nodiscard]] task<void> look_in_redis();
   [[nodiscard]] task<bool> get_from_redis();
   [[nodiscard]] task<bool> lease_in_redis();
