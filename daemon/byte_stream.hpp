@@ -1,9 +1,7 @@
 // A connection to a server as bytes, plain or TLS; one thread. Every operation ends when close() is called (by whoever
-// keeps the deadline), with an error; a stream that failed once is closed and never reused. A plain stream lives on the
-// thread's poller, TLS on Asio's reactor.
+// keeps the deadline), with an error; a stream that failed once is closed and never reused.
 #pragma once
 
-#include <boost/asio/buffer.hpp>
 #include <memory>
 #include <span>
 
@@ -25,8 +23,7 @@ class byte_stream {
   [[nodiscard]] task<error_code> connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses);
   // After connect(): one of the two.
   [[nodiscard]] error_code start_plain();
-  // Client side of a TLS handshake; `host` is checked against the certificate unless empty, and sent as SNI where it is
-  // a name.
+  // Client side of a TLS handshake (see tls_layer).
   [[nodiscard]] task<error_code> start_tls(asio::ssl::context& context, const std::string& host, bool check_host);
 
   // Returns when there may be something to read: saves read_some() a try that is known to be vain.
@@ -37,18 +34,16 @@ class byte_stream {
   void close() noexcept;
 
   // The peer closed, or sent something although nothing was asked. Does not wait.
-  [[nodiscard]] bool broke_silence() noexcept;
+  [[nodiscard]] bool broke_silence();
+  // Why TLS could not be set up, for a log.
+  [[nodiscard]] const std::string& fault() const noexcept { return fault_; }
 
  private:
-  struct tls;
-  [[nodiscard]] task<std::size_t> read_plain(std::span<std::uint8_t> into, error_code& ec);
-  [[nodiscard]] task<error_code> write_plain(protocol::byte_view bytes);
-
   poller& poller_;
-  tcp_socket socket_;  // until start_plain(), and under TLS
-  std::shared_ptr<polled_socket> plain_;
-  std::unique_ptr<tls> tls_;
-  bool stirred_ = false;  // plain: there was an event while nobody read
+  tcp_socket connecting_;                  // until one of the two
+  std::shared_ptr<polled_socket> socket_;  // from then on
+  bool stirred_ = false;                   // there was an event while nobody read
+  std::string fault_;
 };
 
 // TCP_NODELAY and keepalive (60 s idle, then 5 probes 10 s apart), for every connection of the daemon.

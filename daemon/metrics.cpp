@@ -38,6 +38,8 @@ const char* name_of(disconnect d) noexcept {
       return "bad_frame";
     case disconnect::not_mongodb:
       return "not_mongodb";
+    case disconnect::tls_failed:
+      return "tls_failed";
     case disconnect::bad_message:
       return "bad_message";
     case disconnect::bad_checksum:

@@ -34,6 +34,7 @@ enum class disconnect : std::uint8_t {
   client_error,  // reset, broken pipe
   bad_frame,     // length below the floor or above the ceiling
   not_mongodb,   // HTTP, TLS hello on a plain port, ...
+  tls_failed,    // no TLS, no acceptable certificate, broken records
   bad_message,   // framed, but cannot be parsed as far as routing needs
   bad_checksum,
   unsupported_opcode,

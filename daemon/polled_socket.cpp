@@ -29,6 +29,7 @@ bool polled_socket::open() {
 // NOLINTNEXTLINE(bugprone-exception-escape): without memory for a handler the process ends here.
 void polled_socket::close() noexcept {
   if (fd_ < 0) return;
+  if (tls_) tls_->close();
   ::close(std::exchange(fd_, -1));
   awaited_ = 0;
   // Not from in here: who closes has not finished.
@@ -41,8 +42,17 @@ void polled_socket::reading(bool wanted) {
   if (wanted) update();
 }
 
+std::uint32_t polled_socket::wanted_events() const noexcept {
+  if (awaited_ != 0) return awaited_;
+  if (!reading_) return 0;
+  // Of bytes that the TLS layer holds already the kernel would say nothing, but that there is room to send comes at
+  // once.
+  const bool at_once = tls_ && (tls_->holds_bytes() || tls_->blocked_on() == EPOLLOUT);
+  return at_once ? std::uint32_t{EPOLLIN} | EPOLLOUT : std::uint32_t{EPOLLIN};
+}
+
 void polled_socket::update() {
-  const std::uint32_t wanted = awaited_ != 0 ? awaited_ : (reading_ ? std::uint32_t{EPOLLIN} : 0U);
+  const std::uint32_t wanted = wanted_events();
   if (fd_ < 0 || (wanted == registered_ && !removed_)) return;
   registered_ = wanted;
   if (std::exchange(removed_, false)) {
@@ -59,6 +69,7 @@ void polled_socket::on_events(std::uint32_t events) {
     if (auto waiting = std::move(waiting_)) waiting();
   } else if (awaited_ == 0 && reading_) {
     on_readable_();
+    if (tls_) update();
   } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
     // These cannot be masked: a peer that reset while its request is under way would wake us for ever.
     poller_.remove(fd_);
@@ -69,17 +80,23 @@ void polled_socket::on_events(std::uint32_t events) {
   }
 }
 
-polled_socket::result polled_socket::receive(std::span<std::uint8_t> into) noexcept {
+polled_socket::result polled_socket::receive(std::span<std::uint8_t> into) {
+  if (tls_) return tls_->receive(into);
   const auto got = ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
   if (got == 0) return {0, result::state::ended};
   return outcome_of(got);
 }
 
-polled_socket::result polled_socket::send(protocol::byte_view bytes) noexcept {
+polled_socket::result polled_socket::send(protocol::byte_view bytes) {
+  if (tls_) return tls_->send(bytes);
   return outcome_of(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
-bool polled_socket::peer_left() const noexcept {
+bool polled_socket::peer_left() {
+  if (tls_) {
+    const auto how = tls_->peek().how;
+    return how == result::state::ended || how == result::state::failed;
+  }
   std::uint8_t byte = 0;
   const auto got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
@@ -88,6 +105,7 @@ bool polled_socket::peer_left() const noexcept {
 void polled_socket::wait(bool to_read, suspended waiting) {
   waiting_ = std::move(waiting);
   awaited_ = to_read ? EPOLLIN : EPOLLOUT;
+  if (tls_ && tls_->blocked_on() != 0) awaited_ = tls_->blocked_on();
   update();
 }
 

@@ -63,8 +63,9 @@ struct process {
   cache::writing_cursors writing_cursors;
   cluster_clock clock;
 
-  // TLS towards the upstream; null: plain.
-  std::shared_ptr<boost::asio::ssl::context> upstream_tls;
+  // TLS towards clients, replaced on SIGHUP, and towards the upstream; null: plain.
+  std::atomic<std::shared_ptr<boost::asio::ssl::context>> client_tls;
+  std::atomic<std::shared_ptr<boost::asio::ssl::context>> upstream_tls;
   bool check_upstream_host = true;
 
   std::atomic<bool> stream_refused{true};

@@ -23,7 +23,7 @@
 #include "daemon/service_notify.hpp"
 #include "daemon/side_port.hpp"
 #include "daemon/status.hpp"
-#include "daemon/upstream_tls_context.hpp"
+#include "daemon/tls_contexts.hpp"
 #include "daemon/verifier.hpp"
 #include "daemon/watchdog.hpp"
 
@@ -63,7 +63,6 @@ bool verifies(const config::settings& settings) {
 void refuse_missing_parts(const config::settings& settings) {
   const auto refuse = [](const char* what) { throw std::runtime_error(std::string(what) + " is not supported yet"); };
   if (settings.upstream.auth == config::auth_kind::pooled) refuse("upstream.auth = \"pooled\"");
-  if (!settings.listen.tls_cert.empty()) refuse("listen.tls_cert");
   if (!settings.listen.unix_socket.empty()) refuse("listen.unix_socket");
   if (settings.listen.pose != config::pose_kind::mongos) refuse("listen.pose = \"replica_set\"");
 }
@@ -87,6 +86,7 @@ class server::impl {
   void start_redis(const upstream_snapshot& known);
   void on_signal(int number);
   void reload();
+  void reload_certificates(const config::listen_settings& listen);
   void drain();
   void finish_drain(cache::instant until);
   void housekeeping();
@@ -145,7 +145,8 @@ server::impl::impl(server_options options, logger& log)
   const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit());
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
   shared_.max_connections = budget.max_connections;
-  shared_.upstream_tls = make_upstream_tls(options_.upstream.tls);
+  shared_.upstream_tls.store(make_upstream_tls(options_.upstream.tls));
+  shared_.client_tls.store(make_client_tls(settings.listen));
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();
@@ -309,14 +310,30 @@ void server::impl::reload() {
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
+    reload_certificates(fresh.settings.listen);
     shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
-    log_.info("config",
-              "settings read again; addresses, threads, memory, upstream and how often it is asked change with a "
-              "restart only");
+    log_.info(
+        "config",
+        "settings and certificates read again; addresses, TLS or none, threads, memory, upstream and how often it "
+        "is asked change with a restart only");
   } else {
     log_.error("config", "the settings of before stay in force");
   }
   notifier_.ready("accepting clients");
+}
+
+// For connections to come. One file that cannot be used leaves that side's certificates as they are.
+void server::impl::reload_certificates(const config::listen_settings& listen) {
+  const auto renew = [this](auto& context, auto make) {
+    if (!context.load()) return;
+    try {
+      if (auto fresh = make()) context.store(std::move(fresh));
+    } catch (const std::runtime_error& e) {
+      log_.error("config", "the certificates of before stay in force", {{"error", e.what()}});
+    }
+  };
+  renew(shared_.client_tls, [&] { return make_client_tls(listen); });
+  renew(shared_.upstream_tls, [this] { return make_upstream_tls(options_.upstream.tls); });
 }
 
 void server::impl::drain() {

@@ -10,7 +10,8 @@ constexpr std::size_t large_read_size = 64UL * 1024;
 
 }  // namespace
 
-task<error_code> upstream_link::connect(const upstream_snapshot& target, asio::ssl::context* tls, bool check_host) {
+task<error_code> upstream_link::connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
+                                        bool check_host) {
   host_ = target.host;
   port_ = target.port;
   target_version_ = target.version;
@@ -19,7 +20,7 @@ task<error_code> upstream_link::connect(const upstream_snapshot& target, asio::s
   if (ec) co_return ec;
   ec = co_await stream_.connect(endpoints);
   if (ec) co_return ec;
-  if (tls != nullptr) {
+  if (tls) {
     ec = co_await stream_.start_tls(*tls, host_, check_host);
   } else {
     ec = stream_.start_plain();

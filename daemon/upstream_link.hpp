@@ -15,7 +15,8 @@ class upstream_link {
   upstream_link(asio::io_context& context, poller& poller) : resolver_(context), stream_(context, poller) {}
 
   // Resolves and connects, with TLS where `tls` is not null.
-  [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, asio::ssl::context* tls, bool check_host);
+  [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
+                                         bool check_host);
 
   [[nodiscard]] task<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
 
@@ -31,8 +32,10 @@ class upstream_link {
 
   void close() noexcept;
   // Between requests: the upstream closed the connection, or spoke unasked.
-  [[nodiscard]] bool is_dead() noexcept { return !in_.empty() || stream_.broke_silence(); }
+  [[nodiscard]] bool is_dead() { return !in_.empty() || stream_.broke_silence(); }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
+  // Why connect() failed, where there is more to say than the error.
+  [[nodiscard]] const std::string& fault() const noexcept { return stream_.fault(); }
   // Version of the snapshot it was opened for.
   [[nodiscard]] std::uint64_t target_version() const noexcept { return target_version_; }
   [[nodiscard]] const std::string& host() const noexcept { return host_; }

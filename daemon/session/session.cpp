@@ -38,6 +38,10 @@ session::session(data_thread& thread, int fd, std::string peer)
 session::~session() = default;
 
 bool session::start() {
+  if (const auto tls = shared().client_tls.load()) {
+    client_.use(std::make_unique<tls_layer>(*tls, client_.descriptor()));
+    deadline_ = data_thread::now() + handshake_limit;
+  }
   if (!client_.open()) close(disconnect::internal);
   return open_;
 }
@@ -55,6 +59,14 @@ void session::close(disconnect why) {
   if (busy_ && upstream_) upstream_->close();
   if (!busy_) drop_upstream();
   thread_.delist(*this);
+}
+
+// The client's connection gives or takes nothing any more.
+void session::close_lost(polled_socket::result::state how) {
+  if (how == polled_socket::result::state::ended) return close(disconnect::client_closed);
+  if (client_.tls() == nullptr || client_.tls()->fault().empty()) return close(disconnect::client_error);
+  shared().log.info("session", "TLS failed", {{"client", peer_}, {"error", client_.tls()->fault()}});
+  close(disconnect::tls_failed);
 }
 
 // What came before still gets its answers.
@@ -145,9 +157,12 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
 void session::on_readable() {
   if (!open_ || busy_) return;
   const auto [size, how] = client_.receive(thread_.input);
-  if (how == polled_socket::result::state::would_block) return;
-  if (how == polled_socket::result::state::ended) return close(disconnect::client_closed);
-  if (how == polled_socket::result::state::failed) return close(disconnect::client_error);
+  if (how == polled_socket::result::state::would_block) {
+    // Before the first message the only deadline is that of the handshake.
+    if (first_bytes_ && input_.empty() && client_.tls() != nullptr && client_.tls()->is_secured()) deadline_ = {};
+    return;
+  }
+  if (how != polled_socket::result::state::ok) return close_lost(how);
   const auto fresh = protocol::byte_view(thread_.input).first(size);
   if (input_.empty()) {
     const auto used = handle_all(fresh);
@@ -309,8 +324,8 @@ protocol::byte_buffer session::flush() {
     return rest;
   }
   const auto [size, how] = client_.send(out);
-  if (how == polled_socket::result::state::failed) {
-    close(disconnect::client_error);
+  if (how != polled_socket::result::state::ok && how != polled_socket::result::state::would_block) {
+    close_lost(how);
   } else if (size < out.size()) {
     rest.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
   }
@@ -322,8 +337,8 @@ protocol::byte_buffer session::flush() {
 task<bool> session::send(protocol::byte_view bytes) {
   while (open_) {
     const auto [size, how] = client_.send(bytes);
-    if (how == polled_socket::result::state::failed) {
-      close(disconnect::client_error);
+    if (how != polled_socket::result::state::ok && how != polled_socket::result::state::would_block) {
+      close_lost(how);
       break;
     }
     bytes = bytes.subspan(size);
@@ -343,7 +358,7 @@ task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
       co_return size;
     }
     if (how != polled_socket::result::state::would_block) {
-      close(how == polled_socket::result::state::ended ? disconnect::client_closed : disconnect::client_error);
+      close_lost(how);
       break;
     }
     deadline_ = data_thread::now() + stall_limit;

@@ -27,6 +27,8 @@ class session : public std::enable_shared_from_this<session> {
   static constexpr std::size_t front_size = 32UL * 1024;
   // A message begun must go on, a reply must be taken, within this time.
   static constexpr cache::duration stall_limit = std::chrono::seconds(60);
+  // TLS must be set up within this time.
+  static constexpr cache::duration handshake_limit = std::chrono::seconds(10);
 
   // `fd` is a connected, non-blocking socket, owned from now on.
   session(data_thread& thread, int fd, std::string peer);
@@ -85,6 +87,7 @@ class session : public std::enable_shared_from_this<session> {
   enum class step : std::uint8_t { next, busy, closed };
 
   void close_for(disconnect fault);
+  void close_lost(polled_socket::result::state how);
   void on_readable();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);

@@ -47,7 +47,9 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
       if (!open_) co_return nullptr;
       if (!ec) co_return upstream_.get();
       shared().log.warn("upstream", "cannot connect",
-                        {{"host", target->host}, {"port", target->port}, {"error", ec.message()}});
+                        {{"host", target->host},
+                         {"port", target->port},
+                         {"error", upstream_->fault().empty() ? ec.message() : upstream_->fault()}});
       drop_upstream();
       shared().request_topology_check();
     }
@@ -60,7 +62,7 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
 }
 
 task<error_code> session::open(upstream_link& link, const snapshot_ptr& target, bool handshake) {
-  auto ec = co_await link.connect(*target, shared().upstream_tls.get(), shared().check_upstream_host);
+  auto ec = co_await link.connect(*target, shared().upstream_tls.load(), shared().check_upstream_host);
   if (ec || !handshake) co_return ec;
   protocol::byte_buffer hello;
   append_plain_hello(hello, protocol::bson_view::parse(metadata_));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +46,13 @@ class Reply:
 class RawConnection:
     """A socket that speaks OP_MSG and does nothing on its own: no handshake, no retries."""
 
-    def __init__(self, host: str, port: int, timeout: float = 10.0) -> None:
+    def __init__(
+        self, host: str, port: int, timeout: float = 10.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.create_connection((host, port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._ids = count(1)
 
     def request(self, command: Command, **options: Any) -> Reply:
@@ -103,8 +108,10 @@ class RawConnection:
         self.close()
 
 
-def connect(daemon: Daemon, timeout: float = 30.0) -> RawConnection:
-    return RawConnection("127.0.0.1", daemon.port, timeout)
+def connect(
+    daemon: Daemon, timeout: float = 30.0, tls: ssl.SSLContext | None = None
+) -> RawConnection:
+    return RawConnection("127.0.0.1", daemon.port, timeout, tls)
 
 
 def op_msg(

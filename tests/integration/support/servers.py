@@ -35,6 +35,8 @@ class UpstreamOptions:
     auth: bool = False
     """Ask for credentials; there is one user, `root`."""
     tls: Certificates | None = None
+    client_certificate: bool = False
+    """Ask clients for a certificate; `tls.pem` is one."""
     test_commands: bool = True
     """Allow `configureFailPoint`."""
     extra: Sequence[str] = ()
@@ -128,6 +130,8 @@ class Upstream(Server):
             options["authSource"] = "admin"
         if self.options.tls:
             options |= {"tls": "true", "tlsCAFile": str(self.options.tls.ca)}
+            if self.options.client_certificate:
+                options["tlsCertificateKeyFile"] = str(self.options.tls.pem)
         return options
 
     def client(self, **options: Any) -> pymongo.MongoClient[dict[str, Any]]:
@@ -154,6 +158,8 @@ class Upstream(Server):
         if options.tls:
             argv += ["--tls-cert-file", options.tls.certificate]
             argv += ["--tls-key-file", options.tls.key]
+            if options.client_certificate:
+                argv += ["--tls-ca-file", options.tls.ca, "--tls-require-client-cert"]
         return argv
 
     def _mongod_argv(self) -> list[str | Path]:
@@ -166,7 +172,9 @@ class Upstream(Server):
             argv += ["--auth", "--keyFile", self._key_file()]
         if options.tls:
             argv += ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", options.tls.pem]
-            argv += ["--tlsCAFile", options.tls.ca, "--tlsAllowConnectionsWithoutCertificates"]
+            argv += ["--tlsCAFile", options.tls.ca]
+            if not options.client_certificate:
+                argv += ["--tlsAllowConnectionsWithoutCertificates"]
         return argv
 
     def _key_file(self) -> Path:
