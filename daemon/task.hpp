@@ -166,6 +166,7 @@ class asio_operation {
   static constexpr bool await_ready() noexcept { return false; }
   // An initiation that throws (no memory, no thread for the resolver) must not unwind into the frame that it destroys.
   template <class Promise>
+  // NOLINTNEXTLINE(bugprone-exception-escape)
   void await_suspend(std::coroutine_handle<Promise> at) noexcept {
     std::apply(
         [&](auto&... arguments) {
@@ -209,6 +210,7 @@ class next_turn {
   explicit next_turn(executor where) : where_(std::move(where)) {}
   static constexpr bool await_ready() noexcept { return false; }
   template <class Promise>
+  // NOLINTNEXTLINE(bugprone-exception-escape): without memory the process ends here.
   void await_suspend(std::coroutine_handle<Promise> at) noexcept {
     asio::post(where_, suspended(at));
   }

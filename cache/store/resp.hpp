@@ -61,7 +61,8 @@ class resp_reader {
   resp_reader(const resp_reader&) = delete;
   resp_reader& operator=(const resp_reader&) = delete;
 
-  // Takes a copy. Best fed in slices of some ten kilobytes, next() being called until `more` between them.
+  // Takes a copy. Best fed in slices of some kilobytes, next() being called until `more` between them: what is left is
+  // moved after each reply.
   void feed(byte_view bytes);
   [[nodiscard]] progress next(resp_value& out);
   // Of a broken reader: why.

@@ -18,7 +18,7 @@ void resp_pipeline::submit(instant now, unsigned replies, reply_handler done, bo
 
 bool resp_pipeline::feed(byte_view bytes, instant now) {
   // In slices: the reader moves what is left of its buffer after each reply.
-  constexpr std::size_t slice = 16'384;
+  constexpr std::size_t slice = 4096;
   const auto era = era_;
   while (!bytes.empty()) {
     const auto part = bytes.first(std::min(slice, bytes.size()));
