@@ -26,9 +26,10 @@ struct hello_facts {
 // first (H3).
 [[nodiscard]] bool has_user_fields(protocol::bson_view request) noexcept;
 
-// Appends the reply document. `upstream` is the upstream's own answer: the control plane's, or - where the request
-// travelled - the answer to it, whose saslSupportedMechs and speculativeAuthenticate are passed on. `tail` also passes
-// on its $clusterTime and operationTime.
+// Appends the reply document, with those of the client's compressors that can be spoken (H2). `upstream` is the
+// upstream's own answer: the control plane's, or - where the request travelled - the answer to it, whose
+// saslSupportedMechs and speculativeAuthenticate are passed on. `tail` also passes on its $clusterTime and
+// operationTime.
 void append_hello_reply(protocol::byte_buffer& out, protocol::bson_view request, protocol::bson_view upstream,
                         const hello_facts& facts, bool tail);
 

@@ -232,6 +232,7 @@ task<void> read_flow::answer_from_entries(outcome how) {
   }
   entries.clear();
   if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
+  s_.compress_reply(0);
   if (const auto rest = s_.flush(); !rest.empty()) co_await s_.send(rest);
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;

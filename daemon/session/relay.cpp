@@ -100,10 +100,11 @@ task<exchange> deliver(session& s, upstream_reply& reply) {
   if (reply.viewed && reply.view.has_topology_version && is_state_change(reply.view)) {
     protocol::byte_buffer patched;
     protocol::append_without_topology_version(patched, reply.bytes);
-    co_return co_await s.send(patched) ? exchange::ok : exchange::client_lost;
+    co_return co_await s.send_reply(patched) ? exchange::ok : exchange::client_lost;
   }
+  if (reply.whole) co_return co_await s.send_reply(reply.bytes) ? exchange::ok : exchange::client_lost;
+  // In pieces as they come: a compressed request may be answered without compression.
   if (!co_await s.send(reply.bytes)) co_return exchange::client_lost;
-  if (reply.whole) co_return exchange::ok;
   auto* link = s.open_upstream();
   while (link != nullptr && link->unread() > 0) {
     const auto piece = co_await link->read_rest();
@@ -157,7 +158,7 @@ task<void> fail(session& s, request& r, exchange how) {
   protocol::append_error_reply(
       out, s.next_request_id(), r.header.request_id, protocol::error_code::failed_to_satisfy_read_preference,
       "no suitable upstream server is available: " + s.thread().upstream->description, labels_of(r));
-  co_await s.send(out);
+  co_await s.send_reply(out);
 }
 
 }  // namespace mongocached::daemon

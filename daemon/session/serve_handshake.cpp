@@ -44,14 +44,14 @@ task<void> refuse(session& s, request& r, protocol::error_code error, std::strin
   protocol::append_error_document(document, error, text);
   protocol::byte_buffer out;
   append_reply(out, s, r, *bson_view::parse(document));
-  co_await s.send(out);
+  co_await s.send_reply(out);
   s.finished(r, {outcome::error, cache::bypass_reason::none});
 }
 
 task<void> answer(session& s, request& r, bson_view document, verdict v) {
   protocol::byte_buffer out;
   append_reply(out, s, r, document);
-  co_await s.send(out);
+  co_await s.send_reply(out);
   s.finished(r, v);
 }
 

@@ -233,7 +233,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
       break;
     }
     const auto length = static_cast<std::size_t>(header.length);
-    if (length > whole_limit) {
+    if (length > whole_limit && header.code != protocol::opcode::compressed) {
       if (rest.size() < front_size) break;
       first_bytes_ = false;
       const auto here = std::min(rest.size(), length);
@@ -252,6 +252,29 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
 session::step session::handle(protocol::byte_view message) {
   protocol::message_header header;
   static_cast<void>(protocol::read_header(message, header));
+  compressor_.reset();
+  if (header.code == protocol::opcode::compressed) return handle_compressed(message);
+  return handle_plain(message, header);
+}
+
+session::step session::handle_compressed(protocol::byte_view message) {
+  protocol::byte_buffer inside;
+  protocol::compressor with{};
+  if (const auto error = protocol::decompress(message, inside, with); error != protocol::compression_error::none) {
+    shared().log.info("session", "bad OP_COMPRESSED", {{"client", peer_}, {"error", protocol::name_of(error)}});
+    close_for(disconnect::bad_message);
+    return step::closed;
+  }
+  compressor_ = with;
+  protocol::message_header header;
+  static_cast<void>(protocol::read_header(inside, header));
+  const auto start = thread_.output.size();
+  const auto how = handle_plain(inside, header);
+  if (how == step::next) compress_reply(start);
+  return how;
+}
+
+session::step session::handle_plain(protocol::byte_view message, const protocol::message_header& header) {
   if (header.code == protocol::opcode::msg) return handle_op_msg(message, header);
   if (header.code == protocol::opcode::query) return handle_op_query(message, header);
   close_for(disconnect::unsupported_opcode);
@@ -332,6 +355,22 @@ protocol::byte_buffer session::flush() {
   out.clear();
   if (out.capacity() > output_kept) protocol::byte_buffer().swap(out);
   return rest;
+}
+
+void session::compress_reply(std::size_t start) {
+  auto& out = thread_.output;
+  if (!compressor_ || out.size() < start + protocol::header_size) return;
+  protocol::byte_buffer packed;
+  protocol::append_compressed(packed, protocol::byte_view(out).subspan(start), *compressor_);
+  out.resize(start);
+  out.insert(out.end(), packed.begin(), packed.end());
+}
+
+task<bool> session::send_reply(protocol::byte_view message) {
+  if (!compressor_) co_return co_await send(message);
+  protocol::byte_buffer packed;
+  protocol::append_compressed(packed, message, *compressor_);
+  co_return co_await send(packed);
 }
 
 task<bool> session::send(protocol::byte_view bytes) {

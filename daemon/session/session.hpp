@@ -15,6 +15,7 @@
 #include "daemon/session/client_identity.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/upstream_link.hpp"
+#include "protocol/compression.hpp"
 #include "protocol/op_query.hpp"
 #include "protocol/reply.hpp"
 
@@ -56,6 +57,10 @@ class session : public std::enable_shared_from_this<session> {
 
   // False once the session is closed.
   [[nodiscard]] task<bool> send(protocol::byte_view bytes);
+  // The same for a reply, a whole message: compressed if the request was.
+  [[nodiscard]] task<bool> send_reply(protocol::byte_view message);
+  // Compresses the reply that begins at `start` of the turn's output, if the request was compressed.
+  void compress_reply(std::size_t start);
   // Sends the turn's output (data_thread::output); what the client did not take comes back.
   [[nodiscard]] protocol::byte_buffer flush();
   // The next bytes of the request's unread part, read into `room`; 0 once the session is closed.
@@ -92,6 +97,8 @@ class session : public std::enable_shared_from_this<session> {
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);
   [[nodiscard]] step handle(protocol::byte_view message);
+  [[nodiscard]] step handle_plain(protocol::byte_view message, const protocol::message_header& header);
+  [[nodiscard]] step handle_compressed(protocol::byte_view message);
   [[nodiscard]] step handle_op_msg(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_op_query(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
@@ -112,6 +119,7 @@ class session : public std::enable_shared_from_this<session> {
   bool more_ = false;      // whole messages may be left in `input_`
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
+  std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
   disconnect close_reason_ = disconnect::client_closed;
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none
   cache::instant connect_deadline_{};  // of the upstream connection being opened; 0: none

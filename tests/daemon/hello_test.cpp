@@ -55,6 +55,25 @@ TEST(hello, passes_on_only_what_is_on_the_allow_list_H1) {
   for (const auto* never : {"setName", "topologyVersion", "newField", "compression"}) EXPECT_FALSE(has(reply, never));
 }
 
+TEST(hello, offers_the_compressors_that_both_speak_in_the_clients_order_H2) {
+  const auto chosen = [](const array& offered) {
+    const auto reply = reply_to(document{{"hello", 1}, {"compression", offered}});
+    const auto list = reply.view().find("compression");
+    std::string names;
+    if (!list) return names;
+    protocol::bson_element name;
+    for (protocol::bson_cursor cursor(*list->array()); cursor.next(name);) {
+      names += std::string(name.name) + std::string(*name.text()) + ' ';
+    }
+    return names;
+  };
+  EXPECT_EQ(chosen(array{"zstd", "lz4", "snappy"}), "0zstd 1snappy ");
+  EXPECT_EQ(chosen(array{"zlib", "zlib", "zlib", "zlib", 5, "zstd"}), "0zlib 1zstd ");
+  EXPECT_EQ(chosen(array{"lz4", "noop"}), "");
+  EXPECT_EQ(chosen(array{}), "");
+  EXPECT_FALSE(has(reply_to(document{{"hello", 1}, {"compression", "zlib"}}), "compression"));
+}
+
 TEST(hello, poses_as_a_mongos_H1) {
   EXPECT_EQ(field_in(reply_to(document{{"hello", 1}}).view(), "msg").text(), "isdbgrid");
 }

@@ -3,6 +3,7 @@
 
 #include <future>
 
+#include "protocol/compression.hpp"
 #include "session_world.hpp"
 
 namespace mongocached::daemon {
@@ -70,6 +71,28 @@ TEST_F(SessionCache, another_client_without_authentication_shares_the_proof_I2) 
   prime();
   loopback_client other(port());
   EXPECT_TRUE(is_ok(other.ask(find())));
+  EXPECT_EQ(finds(), 1U);
+}
+
+TEST_F(SessionCache, one_entry_is_compressed_for_one_client_and_plain_for_the_other) {
+  prime();
+  const auto question = op_msg_message(find(), {.request_id = 9});
+  client.send(question);
+  const auto plain = client.receive();
+  for (const auto with : {protocol::compressor::snappy, protocol::compressor::zlib, protocol::compressor::zstd}) {
+    protocol::byte_buffer packed;
+    protocol::append_compressed(packed, question, with);
+    client.send(packed);
+    protocol::byte_buffer reply;
+    protocol::compressor used{};
+    ASSERT_EQ(protocol::decompress(client.receive(), reply, used), protocol::compression_error::none);
+    EXPECT_EQ(used, with);
+    protocol::op_msg before;
+    protocol::op_msg after;
+    ASSERT_EQ(protocol::parse_op_msg(plain, before), protocol::op_msg_error::none);
+    ASSERT_EQ(protocol::parse_op_msg(reply, after), protocol::op_msg_error::none);
+    EXPECT_TRUE(std::ranges::equal(before.body.bytes(), after.body.bytes()));
+  }
   EXPECT_EQ(finds(), 1U);
 }
 

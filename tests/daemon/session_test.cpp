@@ -39,7 +39,42 @@ TEST_F(Session, closes_on_a_negative_length_F1) {
 }
 
 TEST_F(Session, closes_on_an_opcode_that_it_does_not_speak) {
-  expect_closed(header_of(16, 2012), disconnect::unsupported_opcode);
+  expect_closed(header_of(16, 2010), disconnect::unsupported_opcode);
+}
+
+TEST_F(Session, closes_on_a_compressed_message_that_cannot_be_read) {
+  expect_closed(header_of(16, 2012), disconnect::bad_message);
+}
+
+byte_buffer compressed(byte_view message, protocol::compressor with) {
+  byte_buffer out;
+  protocol::append_compressed(out, message, with);
+  return out;
+}
+
+// The message inside; fails the test unless it came in the same compressor.
+byte_buffer inside(byte_view message, protocol::compressor with) {
+  byte_buffer out;
+  protocol::compressor used{};
+  EXPECT_EQ(protocol::decompress(message, out, used), protocol::compression_error::none);
+  EXPECT_EQ(used, with);
+  return out;
+}
+
+TEST_F(Session, answers_in_the_compressor_of_the_request_whoever_answers) {
+  const auto hello = op_msg_message(document{{"hello", 1}, {"$db", "admin"}}, {.request_id = 5});
+  const auto relayed = op_msg_message(ping(), {.request_id = 6});
+  const auto refused = op_msg_message(document{{"find", "things"}, {"$db", 5}}, {.request_id = 7});
+  using protocol::compressor;
+  for (const auto with : {compressor::none, compressor::snappy, compressor::zlib, compressor::zstd}) {
+    for (const auto& message : {hello, relayed, refused}) {
+      client.send(compressed(message, with));
+      const auto reply = inside(client.receive(), with);
+      EXPECT_EQ(loopback_client::response_to(reply), protocol::load_le<std::int32_t>(message.data() + 4));
+      client.send(message);  // the next one is not compressed
+      EXPECT_EQ(protocol::load_le<std::int32_t>(client.receive().data() + 12), 2013);
+    }
+  }
 }
 
 TEST_F(Session, closes_on_an_op_msg_that_cannot_be_parsed_F1) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seed corpus of the protocol's fuzz targets: what a real PyMongo sends to a server, recorded by a server that answers
-just enough, and a few messages by hand that no driver sends. Needs pymongo >= 4.9; run it by hand when a target learns new fields.
+just enough, and a few messages by hand that no driver sends. Needs pymongo >= 4.9, python-snappy and zstandard; run it by hand when a target learns new fields.
 Crashes found by fuzzing are kept beside the seeds and are not touched.
 
     python3 tests/fuzz/make_corpus.py
@@ -10,10 +10,13 @@ import pathlib
 import socket
 import struct
 import threading
+import zlib
 
 import bson
 import pymongo
 import pymongo.pool_options
+import snappy
+import zstandard
 from bson import SON, Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Regex, Timestamp
 from pymongo.read_concern import ReadConcern
 
@@ -361,6 +364,22 @@ def write_by_hand():
     }
     for name, text in values.items():
         save("extended_json", name, text.encode())
+    write_compressed()
+
+
+def write_compressed():
+    body = op_msg({"find": "movies", "filter": {"_id": 1}, "$db": "mflix"})[16:]
+    packed = {
+        0: body,
+        1: snappy.compress(body),
+        2: zlib.compress(body),
+        3: zstandard.compress(body),
+    }
+    for number, data in packed.items():
+        fields = struct.pack("<iiB", OP_MSG, len(body), number)
+        save("compression", f"compressor_{number}", message(2012, fields + data))
+    lying = struct.pack("<iiB", OP_MSG, len(body) + 1, 2) + packed[2]
+    save("compression", "announces_more", message(2012, lying))
 
 
 if __name__ == "__main__":
