@@ -18,6 +18,9 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
   return std::ranges::find(names, name) != names.end();
 }
 
+// Of the replica set that we pose as where the upstream is none.
+constexpr std::string_view own_set_name = "mongocached";
+
 // H1's allow-list. localTime is our own: a cached hello would carry an old one.
 constexpr std::array<std::string_view, 8> passed_on{
     "maxBsonObjectSize", "maxMessageSizeBytes", "maxWriteBatchSize",  "logicalSessionTimeoutMinutes",
@@ -46,6 +49,22 @@ void append_compressors(bson_builder& reply, bson_view request) {
   for (std::size_t i = 0; i < count; ++i) list.append_string(positions[i], chosen[i]);
 }
 
+// As what it poses: a standalone shows itself as one whatever was asked for, else drivers would send txnNumber.
+void append_pose(bson_builder& reply, bson_view upstream, const hello_facts& facts) {
+  if (facts.kind == upstream_kind::standalone) return;
+  if (facts.advertise.empty()) return reply.append_string("msg", "isdbgrid");
+  const auto name = upstream.find("setName");
+  reply.append_string("setName", name ? name->text().value_or(own_set_name) : own_set_name);
+  reply.append_int32("setVersion", 1);
+  reply.append_bool("secondary", false);
+  {
+    auto hosts = reply.open_array("hosts");
+    hosts.append_string("0", facts.advertise);
+  }
+  reply.append_string("primary", facts.advertise);
+  reply.append_string("me", facts.advertise);
+}
+
 bool wants_legacy_name(bson_view request) noexcept {
   bson_element first;
   bson_cursor cursor(request);
@@ -71,7 +90,7 @@ void append_hello_reply(protocol::byte_buffer& out, bson_view request, bson_view
   bson_builder reply(out);
   reply.append_bool(wants_legacy_name(request) ? "ismaster" : "isWritablePrimary", true);
   reply.append_bool("helloOk", true);
-  if (facts.kind != upstream_kind::standalone) reply.append_string("msg", "isdbgrid");
+  append_pose(reply, upstream, facts);
   bson_element element;
   for (bson_cursor cursor(upstream); cursor.next(element);) {
     if (is_one_of(element.name, passed_on)) reply.append(element);

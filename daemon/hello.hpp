@@ -1,4 +1,5 @@
-// The handshake as clients see it: one mongos (wire rules H1, H2, H3). Pure.
+// The handshake as clients see it: one mongos, or the primary and only member of a replica set (wire rules H1, H2, H3).
+// Pure.
 //
 // The reply is built from an allow-list of the upstream's own fields, so that nothing of its topology leaks: a stray
 // `setName` would outrank `msg`, a `topologyVersion` would make drivers wait for a stream that does not come.
@@ -18,6 +19,7 @@ struct hello_facts {
   std::int64_t now_ms = 0;  // wall clock, for localTime only
   std::int32_t connection_id = 0;
   std::array<std::uint8_t, 12> service_id{};  // of this process (H2)
+  std::string_view advertise;                 // with listen.pose "replica_set": the one host it has; else empty
 };
 
 [[nodiscard]] bool is_hello(std::string_view command) noexcept;  // hello, isMaster, ismaster

@@ -79,6 +79,7 @@ struct process {
   std::atomic<std::uint32_t> client_count{0};
   std::atomic<std::uint32_t> max_connections{0};
   std::array<std::uint8_t, 12> service_id{};
+  std::string advertise;  // of a replica set's only member; empty: poses as a mongos
 
   // Takes a hit to be verified; empty: nothing is verified.
   std::function<void(served_hit&)> verify;

@@ -64,7 +64,6 @@ void refuse_missing_parts(const config::settings& settings) {
   const auto refuse = [](const char* what) { throw std::runtime_error(std::string(what) + " is not supported yet"); };
   if (settings.upstream.auth == config::auth_kind::pooled) refuse("upstream.auth = \"pooled\"");
   if (!settings.listen.unix_socket.empty()) refuse("listen.unix_socket");
-  if (settings.listen.pose != config::pose_kind::mongos) refuse("listen.pose = \"replica_set\"");
 }
 
 }  // namespace
@@ -145,6 +144,9 @@ server::impl::impl(server_options options, logger& log)
   const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit());
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
   shared_.max_connections = budget.max_connections;
+  if (settings.listen.pose == config::pose_kind::replica_set) {
+    shared_.advertise = to_string(settings.listen.advertise.value());
+  }
   shared_.upstream_tls.store(make_upstream_tls(options_.upstream.tls));
   shared_.client_tls.store(make_client_tls(settings.listen));
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;

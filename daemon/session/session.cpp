@@ -134,7 +134,8 @@ hello_facts session::hello_facts_now() const noexcept {
   return {.kind = thread_.upstream->kind,
           .now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
           .connection_id = connection_id_,
-          .service_id = thread_.shared.service_id};
+          .service_id = thread_.shared.service_id,
+          .advertise = thread_.shared.advertise};
 }
 
 bool session::answer_hello(protocol::bson_view body, const protocol::message_header& header) {

@@ -21,7 +21,7 @@ const document upstream{{"setName", "rs0"},
 
 document reply_to(const document& request, upstream_kind kind = upstream_kind::replica_set, bool tail = false) {
   byte_buffer out;
-  const hello_facts facts{.kind = kind, .now_ms = 17, .connection_id = 3, .service_id = {9}};
+  const hello_facts facts{.kind = kind, .now_ms = 17, .connection_id = 3, .service_id = {9}, .advertise = {}};
   append_hello_reply(out, request.view(), upstream.view(), facts, tail);
   return document(out);
 }
@@ -53,6 +53,27 @@ TEST(hello, passes_on_only_what_is_on_the_allow_list_H1) {
   const auto reply = reply_to(document{{"hello", 1}});
   EXPECT_TRUE(has(reply, "maxWireVersion"));
   for (const auto* never : {"setName", "topologyVersion", "newField", "compression"}) EXPECT_FALSE(has(reply, never));
+}
+
+TEST(hello, poses_as_the_only_member_of_a_replica_set_H2) {
+  const auto pose = [](const document& server, upstream_kind kind) {
+    byte_buffer out;
+    hello_facts facts;
+    facts.kind = kind;
+    facts.advertise = "cache.example:1";
+    append_hello_reply(out, document{{"hello", 1}}.view(), server.view(), facts, false);
+    return document(out);
+  };
+  const auto reply = pose(upstream, upstream_kind::replica_set);
+  EXPECT_EQ(field_in(reply.view(), "setName").text(), "rs0");
+  EXPECT_EQ(field_in(reply.view(), "me").text(), "cache.example:1");
+  EXPECT_EQ(field_in(reply.view(), "primary").text(), "cache.example:1");
+  EXPECT_EQ(field_in(reply.view(), "isWritablePrimary").truthy(), true);
+  EXPECT_EQ(field_in(reply.view(), "secondary").truthy(), false);
+  for (const auto* never : {"msg", "topologyVersion", "electionId", "lastWrite"}) EXPECT_FALSE(has(reply, never));
+  EXPECT_EQ(field_in(pose(document{{"msg", "isdbgrid"}}, upstream_kind::sharded).view(), "setName").text(),
+            "mongocached");
+  EXPECT_FALSE(has(pose(document{{"ok", 1}}, upstream_kind::standalone), "setName"));
 }
 
 TEST(hello, offers_the_compressors_that_both_speak_in_the_clients_order_H2) {
