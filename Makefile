@@ -6,7 +6,7 @@ stage := scripts/stage
 ctest := ctest -j2 --output-on-failure --no-tests=error
 python := .deps/client/bin/python -B
 
-.PHONY: build deps test soak demo bench lint format sanitize asan-ubsan tsan fuzz clean help
+.PHONY: build deps test soak demo package bench lint format sanitize asan-ubsan tsan fuzz clean help
 .PRECIOUS: build/%/build.ninja
 .NOTPARALLEL:
 
@@ -34,6 +34,10 @@ soak: deps build ## everything at once for ten minutes, every answer judged (SOA
 demo: deps build/release/build.ninja ## the speed-up on real films and places (KEEP=1 leaves it running)
 	cmake --build build/release --target mongocached
 	@$(python) demo/demo.py $(if $(KEEP),--keep)
+
+package: deps build/release/build.ninja ## the Debian package, in build/package
+	cmake --build build/release --target mongocached package_files
+	cpack --config build/release/CPackConfig.cmake -B build/package
 
 bench: deps build ## the figures beside their yardsticks and targets (BENCH_ARGS=--quick: only whether it works)
 	$(python) bench/run.py $(BENCH_ARGS)

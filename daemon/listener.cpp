@@ -1,7 +1,10 @@
 #include "daemon/listener.hpp"
 
+#include <sys/socket.h>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
 #include <stdexcept>
 
 #include "daemon/data_thread.hpp"
@@ -31,6 +34,17 @@ void open(acceptor& at, const config::endpoint& address) {
   if (ec) throw std::runtime_error("listen.address: cannot listen on " + to_string(address) + ": " + ec.message());
 }
 
+// A socket that listens already: its owner has bound it.
+void adopt(acceptor& at, int fd) {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  error_code ec;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0)
+    ec.assign(errno, asio::error::get_system_category());
+  if (!ec) at.assign(local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd, ec);
+  if (ec) throw std::runtime_error("cannot listen on descriptor " + std::to_string(fd) + ": " + ec.message());
+}
+
 }  // namespace
 
 class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
@@ -38,6 +52,10 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   accept_loop(const config::endpoint& address, std::vector<data_thread*> threads)
       : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {
     open(acceptor_, address);
+  }
+  accept_loop(int fd, std::vector<data_thread*> threads)
+      : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {
+    adopt(acceptor_, fd);
   }
 
   void accept() {
@@ -90,20 +108,24 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
 };
 
 listener::listener(const config::endpoint& address, std::vector<data_thread*> threads)
-    : loop_(std::make_shared<accept_loop>(address, std::move(threads))) {}
+    : loops_{std::make_shared<accept_loop>(address, std::move(threads))} {}
+
+listener::listener(std::span<const int> inherited, const std::vector<data_thread*>& threads) {
+  for (const int fd : inherited) loops_.push_back(std::make_shared<accept_loop>(fd, threads));
+}
 
 listener::~listener() = default;
 
 void listener::start() {
-  loop_->accept();
+  for (const auto& loop : loops_) loop->accept();
 }
 
 void listener::stop() {
-  loop_->stop();
+  for (const auto& loop : loops_) loop->stop();
 }
 
 config::endpoint listener::bound() const {
-  return loop_->bound();
+  return loops_.front()->bound();
 }
 
 }  // namespace mongocached::daemon

@@ -18,6 +18,8 @@ class listener {
   // Binds and listens; throws std::runtime_error with one clear line if the address cannot be had. Accepts from start()
   // on.
   listener(const config::endpoint& address, std::vector<data_thread*> threads);
+  // Takes sockets that listen already, at least one (inherited_sockets.hpp).
+  listener(std::span<const int> inherited, const std::vector<data_thread*>& threads);
   ~listener();
   listener(const listener&) = delete;
   listener& operator=(const listener&) = delete;
@@ -25,11 +27,12 @@ class listener {
   void start();
   void stop();  // from any thread; clients accepted so far stay
 
-  [[nodiscard]] config::endpoint bound() const;  // with the port that was really given, where 0 was asked
+  // With the port that was really given, where 0 was asked; of several sockets the first.
+  [[nodiscard]] config::endpoint bound() const;
 
  private:
   class accept_loop;
-  std::shared_ptr<accept_loop> loop_;
+  std::vector<std::shared_ptr<accept_loop>> loops_;  // one a socket
 };
 
 }  // namespace mongocached::daemon

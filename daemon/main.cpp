@@ -1,14 +1,18 @@
 // Arguments in, exit status out.
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 
 #include "cache/heap.hpp"
 #include "config/print.hpp"
 #include "daemon/control/upstream_uri.hpp"
+#include "daemon/health_check.hpp"
+#include "daemon/inherited_sockets.hpp"
 #include "daemon/options.hpp"
 #include "daemon/server.hpp"
 
@@ -18,6 +22,18 @@ using namespace mongocached;
 
 void print_line(std::FILE* to, const std::string& line) {
   std::fprintf(to, "%s\n", line.c_str());
+}
+
+constexpr auto health_patience = std::chrono::seconds(3);
+
+int check_health(const std::string& path, const config::settings& settings) {
+  if (!settings.http.address) {
+    print_line(stderr, "http.address is \"none\": there is no side port to ask");
+    return daemon::exit_failed;
+  }
+  const auto answer = daemon::ask_health(*settings.http.address, path, health_patience);
+  print_line(answer.good ? stdout : stderr, answer.text);
+  return answer.good ? daemon::exit_clean : daemon::exit_failed;
 }
 
 int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
@@ -38,6 +54,8 @@ int serve(const daemon::command_line& line, const config::options& from, config:
   options.upstream = std::move(*upstream);
   options.reload = [from] { return config::load(from); };
   options.version = MONGOCACHED_VERSION;
+  options.inherited = daemon::take_inherited_sockets(
+      {std::getenv("LISTEN_PID"), std::getenv("LISTEN_FDS"), std::getenv("LISTEN_FDNAMES")}, ::getpid());
   daemon::server server(std::move(options), log);
   return server.run();
 }
@@ -60,6 +78,7 @@ int main(int argc, char** argv) {
       std::fputs(config::print_config(loaded).c_str(), stdout);
       return daemon::exit_clean;
     }
+    if (line.health_check) return check_health(*line.health_check, loaded.settings);
     return serve(line, from, std::move(loaded));
   } catch (const std::exception& e) {
     print_line(stderr, std::string("mongocached: ") + e.what());

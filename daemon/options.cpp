@@ -12,7 +12,7 @@ namespace {
 constexpr auto repeated = CLI::MultiOptionPolicy::TakeLast;
 
 std::vector<std::string> known_flags() {
-  std::vector<std::string> out{"--config", "--check-config", "--print-config", "--version", "--help"};
+  std::vector<std::string> out{"--config", "--check-config", "--print-config", "--health-check", "--version", "--help"};
   for (const auto& f : config::flags()) out.emplace_back(f.flag);
   return out;
 }
@@ -53,6 +53,7 @@ command_line parse_command_line(int argc, const char* const* argv, std::string_v
   command_line out;
   bool show_version = false;
   std::string config_file;
+  std::string health_path;
 
   CLI::App app{"Caching proxy that speaks the MongoDB wire protocol", "mongocached"};
   app.allow_extras();
@@ -69,6 +70,11 @@ command_line parse_command_line(int argc, const char* const* argv, std::string_v
   }
   app.add_flag("--check-config", out.check_config, "say what is wrong with the settings and exit");
   app.add_flag("--print-config", out.print_config, "print the effective settings, passwords masked, and exit");
+  app.add_option("--health-check", health_path,
+                 "ask the mongocached that runs with these settings, and exit with 0 or 1")
+      ->type_name("healthz|readyz")
+      ->check(CLI::IsMember({"healthz", "readyz"}))
+      ->multi_option_policy(repeated);
   app.add_flag("--version", show_version, "print the version and exit");
   app.footer(
       "Every key of the file has an environment name, MONGOCACHED_SECTION_KEY.\n"
@@ -94,6 +100,7 @@ command_line parse_command_line(int argc, const char* const* argv, std::string_v
     return out;
   }
   if (app.count("--config") > 0) out.config_file = config_file;
+  if (app.count("--health-check") > 0) out.health_check = health_path;
   for (std::size_t i = 0; i < offered.size(); ++i) {
     if (options[i]->count() > 0) out.flags[offered[i].key] = values[i];
   }

@@ -23,6 +23,7 @@ struct command_line {
   std::optional<std::string> config_file;  // --config
   bool check_config = false;
   bool print_config = false;
+  std::optional<std::string> health_check;  // --health-check: the path to ask the side port for
 
   std::optional<int> exit_status;  // --help and --version: 0; faults: exit_bad_usage; none: go on
   std::string output;              // what --help or --version print

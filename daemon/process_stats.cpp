@@ -6,6 +6,7 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -21,16 +22,17 @@ std::string read_file(const char* path) {
   return text.str();
 }
 
-// Seconds since the epoch at which the machine was started.
+double seconds_of(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+// Seconds since the epoch at which the machine was started; asked once, so that it does not move when the clock is set.
+// By clocks: a service that sees only processes in /proc (ProcSubset=pid) has no /proc/stat.
 double boot_time() {
-  std::istringstream lines(read_file("/proc/stat"));
-  std::string word;
-  double value = 0;
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    if (fields >> word >> value && word == "btime") return value;
-  }
-  return 0;
+  static const double at = seconds_of(CLOCK_REALTIME) - seconds_of(CLOCK_BOOTTIME);
+  return at;
 }
 
 std::uint64_t count_open_fds() {

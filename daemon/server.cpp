@@ -168,7 +168,9 @@ void server::impl::start_threads() {
     threads_.push_back(std::make_unique<data_thread>(shared_, i));
     all.push_back(threads_.back().get());
   }
-  listener_ = std::make_unique<listener>(options_.settings->listen.address, all);
+  const auto& inherited = options_.inherited.clients;
+  listener_ = inherited.empty() ? std::make_unique<listener>(options_.settings->listen.address, all)
+                                : std::make_unique<listener>(inherited, all);
   administration_ = std::make_unique<administration>(shared_, *threads_.front());
 }
 
@@ -195,7 +197,8 @@ void server::impl::start_feed() {
 
 void server::impl::start_side_port() {
   const auto& http = options_.settings->http;
-  if (!http.address) return;
+  const int inherited = options_.inherited.http;
+  if (!http.address && inherited < 0) return;
   side_port_hooks hooks;
   hooks.metrics = [this] { return metrics_text(); };
   hooks.ready = [this] { return is_ready(); };
@@ -203,8 +206,11 @@ void server::impl::start_side_port() {
   hooks.invalidate = [this](const invalidate_request& request) { return administration_->invalidate(request); };
   hooks.flush = [this] { return administration_->flush(); };
   side_port_options where;
-  where.host = http.address->host;
-  where.port = http.address->port;
+  if (http.address) {
+    where.host = http.address->host;
+    where.port = http.address->port;
+  }
+  where.inherited = inherited;
   where.token = http.token.reveal();
   side_port_ = std::make_unique<side_port>(std::move(where), std::move(hooks));
 }
@@ -217,6 +223,7 @@ int server::impl::run() {
   const auto& settings = *options_.settings;
   log_.info("listener", "accepting clients",
             {{"address", to_string(listener_->bound())},
+             {"inherited_sockets", options_.inherited.clients.size()},
              {"threads", threads_.size()},
              {"max_connections", shared_.max_connections.load()},
              {"upstream", settings.upstream.uri.masked()},

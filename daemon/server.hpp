@@ -8,6 +8,7 @@
 
 #include "config/load.hpp"
 #include "daemon/control/upstream_uri.hpp"
+#include "daemon/inherited_sockets.hpp"
 #include "daemon/log.hpp"
 
 namespace mongocached::daemon {
@@ -17,6 +18,7 @@ struct server_options {
   upstream_uri upstream;
   std::function<config::result()> reload;  // reads the configuration again, for SIGHUP
   std::string version;
+  inherited_sockets inherited;  // taken in place of listen.address and http.address
 };
 
 class server {

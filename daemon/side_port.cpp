@@ -1,5 +1,7 @@
 #include "daemon/side_port.hpp"
 
+#include <sys/socket.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -10,6 +12,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -153,20 +156,40 @@ class side_port::server {
   };
 
   void listen() {
-    const std::string where = options_.host + ":" + std::to_string(options_.port);
+    const bool inherits = options_.inherited >= 0;
+    const std::string where = inherits ? "descriptor " + std::to_string(options_.inherited)
+                                       : options_.host + ":" + std::to_string(options_.port);
     try {
-      const auto found =
-          tcp::resolver(context_).resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive);
-      const tcp::endpoint endpoint = found.begin()->endpoint();
-      acceptor_.open(endpoint.protocol());
-      acceptor_.set_option(tcp::acceptor::reuse_address(true));
-      acceptor_.bind(endpoint);
-      acceptor_.listen();
-      port_ = acceptor_.local_endpoint().port();
+      if (inherits) {
+        adopt(options_.inherited);
+      } else {
+        bind();
+      }
+      const tcp::endpoint endpoint = acceptor_.local_endpoint();
+      port_ = endpoint.port();
       policy_ = {options_.token, options_.host, endpoint.address().is_loopback()};
     } catch (const boost::system::system_error& error) {
       throw std::runtime_error("http.address: cannot listen on " + where + ": " + error.code().message());
     }
+  }
+
+  void bind() {
+    const auto found =
+        tcp::resolver(context_).resolve(options_.host, std::to_string(options_.port), tcp::resolver::passive);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    acceptor_.open(endpoint.protocol());
+    acceptor_.set_option(tcp::acceptor::reuse_address(true));
+    acceptor_.bind(endpoint);
+    acceptor_.listen();
+  }
+
+  void adopt(int fd) {
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) {
+      throw boost::system::system_error(errno, boost::system::system_category());
+    }
+    acceptor_.assign(local.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd);
   }
 
   asio::awaitable<void> accept_all() {

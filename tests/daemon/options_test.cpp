@@ -56,6 +56,17 @@ TEST(options, values_are_left_for_the_settings_to_judge) {
   EXPECT_THAT(parse({"--listen", ""}).flags, ElementsAre(Pair("listen.address", "")));
 }
 
+TEST(options, health_is_asked_by_one_of_two_paths) {
+  EXPECT_FALSE(parse({}).health_check);
+  EXPECT_EQ(parse({"--health-check", "readyz"}).health_check, "readyz");
+  EXPECT_EQ(parse({"--health-check=healthz"}).health_check, "healthz");
+  for (const auto* other : {"status", "", "/readyz"}) {
+    const auto line = parse({"--health-check", other});
+    EXPECT_EQ(line.exit_status, exit_bad_usage) << other;
+    EXPECT_THAT(line.faults, ElementsAre(HasSubstr("--health-check")));
+  }
+}
+
 TEST(options, version_is_printed_with_status_0) {
   const auto line = parse({"--version"});
   EXPECT_EQ(line.exit_status, exit_clean);
@@ -65,9 +76,9 @@ TEST(options, version_is_printed_with_status_0) {
 TEST(options, help_names_every_flag_and_the_exit_status) {
   const auto line = parse({"--help"});
   EXPECT_EQ(line.exit_status, exit_clean);
-  for (const auto* flag :
-       {"--config FILE", "--listen HOST:PORT", "--upstream URI", "--redis URI|none", "--http HOST:PORT|none",
-        "--threads N", "--log-level", "--check-config", "--print-config", "--version", "--help", "Exit status"}) {
+  for (const auto* flag : {"--config FILE", "--listen HOST:PORT", "--upstream URI", "--redis URI|none",
+                           "--http HOST:PORT|none", "--threads N", "--log-level", "--check-config", "--print-config",
+                           "--health-check healthz|readyz", "--version", "--help", "Exit status"}) {
     EXPECT_THAT(line.output, HasSubstr(flag));
   }
 }

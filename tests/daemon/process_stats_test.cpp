@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 namespace mongocached::daemon {
 namespace {
 
@@ -31,6 +33,8 @@ TEST(ProcessStats, ThisProcessHasThem) {
   EXPECT_GT(stats.max_fds, stats.open_fds);
   EXPECT_GE(stats.threads, 1U);
   EXPECT_GT(stats.start_time_seconds, 1.6e9);
+  EXPECT_LE(stats.start_time_seconds, static_cast<double>(std::time(nullptr)) + 1);
+  EXPECT_DOUBLE_EQ(read_process_stats().start_time_seconds, stats.start_time_seconds);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DEPS = ROOT / ".deps"
 NODE_MODULES = DEPS / "node" / "node_modules"
 MONGOSH = NODE_MODULES / ".bin" / "mongosh"
+CHECKERS = DEPS / "checkers" / "bin"
 REAL_DATA = NODE_MODULES / "vega-datasets" / "data"
 
 

@@ -35,6 +35,7 @@ class Process:
         self.argv = [str(word) for word in argv]
         self.log = log
         self.env = dict(env or {})
+        self.pass_fds: Sequence[int] = ()
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,6 +48,7 @@ class Process:
                 env={**os.environ, **self.env},
                 cwd=self.log.parent,
                 start_new_session=True,
+                pass_fds=self.pass_fds,
             )
 
     @property
