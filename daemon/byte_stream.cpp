@@ -15,7 +15,7 @@ byte_stream::~byte_stream() = default;
 task<error_code> byte_stream::connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses) {
   error_code ec;
   co_await asio::async_connect(connecting_, addresses, as_result(ec));
-  if (!ec) set_socket_options(connecting_);
+  if (!ec) set_socket_options(connecting_.native_handle());
   co_return ec;
 }
 
@@ -93,16 +93,13 @@ bool byte_stream::broke_silence() {
   return false;
 }
 
-void set_socket_options(tcp_socket& socket) noexcept {
-  error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-  const auto set = [fd = socket.native_handle()](int option, int value) {
-    ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
-  };
-  set(TCP_KEEPIDLE, 60);
-  set(TCP_KEEPINTVL, 10);
-  set(TCP_KEEPCNT, 5);
+void set_socket_options(int fd) noexcept {
+  const auto set = [fd](int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 60);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 5);
 }
 
 }  // namespace mongocached::daemon

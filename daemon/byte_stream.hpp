@@ -46,7 +46,8 @@ class byte_stream {
   std::string fault_;
 };
 
-// TCP_NODELAY and keepalive (60 s idle, then 5 probes 10 s apart), for every connection of the daemon.
-void set_socket_options(tcp_socket& socket) noexcept;
+// TCP_NODELAY and keepalive (60 s idle, then 5 probes 10 s apart), for every connection of the daemon. A Unix socket
+// needs none of it and ignores it.
+void set_socket_options(int fd) noexcept;
 
 }  // namespace mongocached::daemon

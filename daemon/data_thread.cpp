@@ -77,16 +77,10 @@ void data_thread::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void data_thread::adopt_client(tcp_socket socket) {
+void data_thread::adopt_client(int fd, std::string peer) {
   live_.fetch_add(1, std::memory_order_relaxed);
   shared.client_count.fetch_add(1);
-  set_socket_options(socket);
-  error_code ec;
-  const auto from = socket.remote_endpoint(ec);
-  auto peer = ec ? std::string() : from.address().to_string() + ':' + std::to_string(from.port());
-  socket.native_non_blocking(true, ec);
-  // From Asio's reactor to the poller.
-  const int fd = socket.release(ec);
+  set_socket_options(fd);
   asio::post(context_, [this, fd, peer = std::move(peer)]() mutable {
     const auto client = std::make_shared<session>(*this, fd, std::move(peer));
     client->roster_index_ = sessions_.size();

@@ -39,7 +39,7 @@ class data_thread {
   void stop();   // closes every session, ends the thread and joins it; from another thread
 
   // From any thread.
-  void adopt_client(tcp_socket socket);  // must have been accepted onto context()
+  void adopt_client(int fd, std::string peer);  // a connected, non-blocking socket, owned from now on; `peer` for logs
   void set_upstream(snapshot_ptr now);
   void drain();   // close idle sessions, let busy ones finish their request
   void settle();  // more values may have settled (coherence S1)

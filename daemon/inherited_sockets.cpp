@@ -47,11 +47,13 @@ int option_of(int fd, int option) {
   return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
-void check_socket(int fd) {
+// Clients may come by a Unix socket, too.
+void check_socket(int fd, bool for_clients) {
   const std::string which = "descriptor " + std::to_string(fd);
   const int family = option_of(fd, SO_DOMAIN);
   if (family < 0) refuse(which + ": " + std::strerror(errno));
-  if ((family != AF_INET && family != AF_INET6) || option_of(fd, SO_TYPE) != SOCK_STREAM) {
+  const bool fits = family == AF_INET || family == AF_INET6 || (for_clients && family == AF_UNIX);
+  if (!fits || option_of(fd, SO_TYPE) != SOCK_STREAM) {
     refuse(which + " is no TCP socket (ListenStream=HOST:PORT in the socket unit)");
   }
   if (option_of(fd, SO_ACCEPTCONN) != 1) refuse(which + " does not listen (Accept=no in the socket unit)");
@@ -74,9 +76,10 @@ inherited_sockets take_inherited_sockets(const listen_environment& from, long ow
   }
   for (int i = 0; i < count; ++i) {
     const int fd = first + i;
-    check_socket(fd);
+    const bool for_clients = names.empty() || names[static_cast<std::size_t>(i)] != http_name;
+    check_socket(fd, for_clients);
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    if (names.empty() || names[static_cast<std::size_t>(i)] != http_name) {
+    if (for_clients) {
       out.clients.push_back(fd);
     } else if (out.http < 0) {
       out.http = fd;

@@ -1,7 +1,9 @@
 #include "daemon/listener.hpp"
 
-#include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
@@ -12,7 +14,9 @@
 namespace mongocached::daemon {
 namespace {
 
-using acceptor = asio::basic_socket_acceptor<asio::ip::tcp, executor>;
+using acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol, executor>;
+using accepted_socket = asio::basic_stream_socket<asio::generic::stream_protocol, executor>;
+using unix_protocol = asio::local::stream_protocol;
 using timer =
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>;
 
@@ -25,13 +29,35 @@ void open(acceptor& at, const config::endpoint& address) {
   const auto found = resolver.resolve(address.host, std::to_string(address.port),
                                       asio::ip::resolver_base::passive | asio::ip::resolver_base::numeric_service, ec);
   if (!ec) {
-    const auto endpoint = found.begin()->endpoint();
+    const acceptor::endpoint_type endpoint(found.begin()->endpoint());
     at.open(endpoint.protocol(), ec);
     if (!ec) at.set_option(asio::socket_base::reuse_address(true), ec);
     if (!ec) at.bind(endpoint, ec);
     if (!ec) at.listen(asio::socket_base::max_listen_connections, ec);
   }
   if (ec) throw std::runtime_error("listen.address: cannot listen on " + to_string(address) + ": " + ec.message());
+}
+
+// What a process that was killed left behind must go, what another one listens on must stay.
+void remove_stale(acceptor& at, const std::string& path) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
+  accepted_socket probe(at.get_executor());
+  error_code ec;
+  probe.connect(acceptor::endpoint_type(unix_protocol::endpoint(path)), ec);
+  if (ec == asio::error::connection_refused) ::unlink(path.c_str());
+}
+
+// As with a port of loopback, whoever is on this machine may connect; a folder's rights can keep them out.
+void open(acceptor& at, const std::string& path) {
+  remove_stale(at, path);
+  error_code ec;
+  const acceptor::endpoint_type endpoint{unix_protocol::endpoint(path)};
+  at.open(endpoint.protocol(), ec);
+  if (!ec) at.bind(endpoint, ec);
+  if (!ec && ::chmod(path.c_str(), 0777) != 0) ec.assign(errno, asio::error::get_system_category());
+  if (!ec) at.listen(asio::socket_base::max_listen_connections, ec);
+  if (ec) throw std::runtime_error("listen.unix_socket: cannot listen on " + path + ": " + ec.message());
 }
 
 // A socket that listens already: its owner has bound it.
@@ -41,27 +67,50 @@ void adopt(acceptor& at, int fd) {
   error_code ec;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0)
     ec.assign(errno, asio::error::get_system_category());
-  if (!ec) at.assign(local.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd, ec);
+  if (!ec) at.assign({local.ss_family, 0}, fd, ec);
   if (ec) throw std::runtime_error("cannot listen on descriptor " + std::to_string(fd) + ": " + ec.message());
+}
+
+asio::ip::tcp::endpoint tcp_address(const acceptor::endpoint_type& from) {
+  asio::ip::tcp::endpoint out;
+  if (from.size() > out.capacity() || from.protocol().family() == AF_UNIX) return out;
+  std::memcpy(out.data(), from.data(), from.size());
+  return out;
+}
+
+// For the log: who it is.
+std::string name_of_peer(const accepted_socket& socket) {
+  error_code ec;
+  const auto from = socket.remote_endpoint(ec);
+  if (ec) return {};
+  if (from.protocol().family() == AF_UNIX) return "unix socket";
+  const auto address = tcp_address(from);
+  return address.address().to_string() + ':' + std::to_string(address.port());
 }
 
 }  // namespace
 
 class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
  public:
-  accept_loop(const config::endpoint& address, std::vector<data_thread*> threads)
-      : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {
-    open(acceptor_, address);
+  explicit accept_loop(std::vector<data_thread*> threads)
+      : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {}
+  ~accept_loop() {
+    if (!path_.empty()) ::unlink(path_.c_str());
   }
-  accept_loop(int fd, std::vector<data_thread*> threads)
-      : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {
-    adopt(acceptor_, fd);
+  accept_loop(const accept_loop&) = delete;
+  accept_loop& operator=(const accept_loop&) = delete;
+
+  void listen_on(const config::endpoint& address) { open(acceptor_, address); }
+  void listen_on(int fd) { adopt(acceptor_, fd); }
+  void listen_on(const std::string& path) {
+    open(acceptor_, path);
+    path_ = path;
   }
 
   void accept() {
     auto& target = *threads_[next_++ % threads_.size()];
     acceptor_.async_accept(target.get_executor(),
-                           [self = shared_from_this(), &target](const error_code& ec, tcp_socket socket) {
+                           [self = shared_from_this(), &target](const error_code& ec, accepted_socket socket) {
                              self->accepted(ec, target, std::move(socket));
                            });
   }
@@ -75,12 +124,12 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   }
 
   [[nodiscard]] config::endpoint bound() const {
-    const auto local = acceptor_.local_endpoint();
+    const auto local = tcp_address(acceptor_.local_endpoint());
     return {local.address().to_string(), local.port()};
   }
 
  private:
-  void accepted(const error_code& ec, data_thread& target, tcp_socket socket) {
+  void accepted(const error_code& ec, data_thread& target, accepted_socket socket) {
     if (!acceptor_.is_open()) return;
     if (ec) {
       auto& shared = threads_.front()->shared;
@@ -96,23 +145,41 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
       // As a mongod does: closed without a word.
       threads_.front()->metrics.disconnects[static_cast<std::size_t>(disconnect::too_many)].add();
     } else {
-      target.adopt_client(std::move(socket));
+      hand_over(target, std::move(socket));
     }
     accept();
+  }
+
+  // From Asio's reactor to the thread's poller.
+  static void hand_over(data_thread& target, accepted_socket socket) {
+    auto peer = name_of_peer(socket);
+    error_code ec;
+    socket.native_non_blocking(true, ec);
+    const int fd = socket.release(ec);
+    if (!ec) target.adopt_client(fd, std::move(peer));
   }
 
   const std::vector<data_thread*> threads_;
   acceptor acceptor_;
   timer timer_;
   std::size_t next_ = 0;
+  std::string path_;  // of a Unix socket that we made
 };
 
-listener::listener(const config::endpoint& address, std::vector<data_thread*> threads)
-    : loops_{std::make_shared<accept_loop>(address, std::move(threads))} {}
+listener::listener(std::vector<data_thread*> threads) : threads_(std::move(threads)) {}
 
-listener::listener(std::span<const int> inherited, const std::vector<data_thread*>& threads) {
-  for (const int fd : inherited) loops_.push_back(std::make_shared<accept_loop>(fd, threads));
+listener::listener(const config::endpoint& address, std::vector<data_thread*> threads) : listener(std::move(threads)) {
+  listen_on(address);
 }
+
+template <class Where>
+void listener::listen_on(const Where& where) {
+  loops_.push_back(std::make_shared<accept_loop>(threads_));
+  loops_.back()->listen_on(where);
+}
+template void listener::listen_on(const config::endpoint&);
+template void listener::listen_on(const std::string&);
+template void listener::listen_on(const int&);
 
 listener::~listener() = default;
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -15,24 +14,28 @@ class data_thread;
 
 class listener {
  public:
-  // Binds and listens; throws std::runtime_error with one clear line if the address cannot be had. Accepts from start()
-  // on.
-  listener(const config::endpoint& address, std::vector<data_thread*> threads);
-  // Takes sockets that listen already, at least one (inherited_sockets.hpp).
-  listener(std::span<const int> inherited, const std::vector<data_thread*>& threads);
+  explicit listener(std::vector<data_thread*> threads);
+  listener(const config::endpoint& address, std::vector<data_thread*> threads);  // with one address to begin with
   ~listener();
   listener(const listener&) = delete;
   listener& operator=(const listener&) = delete;
 
+  // One place more to accept clients at, from start() on: an address, the path of a Unix socket, or the descriptor of a
+  // socket that listens already (inherited_sockets.hpp). Throws std::runtime_error with one clear line if it cannot be
+  // had.
+  template <class Where>
+  void listen_on(const Where& where);
+
   void start();
   void stop();  // from any thread; clients accepted so far stay
 
-  // With the port that was really given, where 0 was asked; of several sockets the first.
+  // With the port that was really given, where 0 was asked; of several places the first. Empty host: a Unix socket.
   [[nodiscard]] config::endpoint bound() const;
 
  private:
   class accept_loop;
-  std::vector<std::shared_ptr<accept_loop>> loops_;  // one a socket
+  const std::vector<data_thread*> threads_;
+  std::vector<std::shared_ptr<accept_loop>> loops_;  // one a place
 };
 
 }  // namespace mongocached::daemon

@@ -63,7 +63,6 @@ bool verifies(const config::settings& settings) {
 void refuse_missing_parts(const config::settings& settings) {
   const auto refuse = [](const char* what) { throw std::runtime_error(std::string(what) + " is not supported yet"); };
   if (settings.upstream.auth == config::auth_kind::pooled) refuse("upstream.auth = \"pooled\"");
-  if (!settings.listen.unix_socket.empty()) refuse("listen.unix_socket");
 }
 
 }  // namespace
@@ -168,9 +167,12 @@ void server::impl::start_threads() {
     threads_.push_back(std::make_unique<data_thread>(shared_, i));
     all.push_back(threads_.back().get());
   }
+  const auto& listen = options_.settings->listen;
   const auto& inherited = options_.inherited.clients;
-  listener_ = inherited.empty() ? std::make_unique<listener>(options_.settings->listen.address, all)
-                                : std::make_unique<listener>(inherited, all);
+  listener_ = std::make_unique<listener>(all);
+  for (const int fd : inherited) listener_->listen_on(fd);
+  if (inherited.empty()) listener_->listen_on(listen.address);
+  if (!listen.unix_socket.empty()) listener_->listen_on(listen.unix_socket);
   administration_ = std::make_unique<administration>(shared_, *threads_.front());
 }
 

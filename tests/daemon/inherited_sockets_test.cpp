@@ -55,6 +55,20 @@ TEST_F(InheritedSockets, NoneIsTheUsualCase) {
   EXPECT_THAT(take("0").clients, IsEmpty());
 }
 
+TEST_F(InheritedSockets, AUnixSocketServesClientsAndNotTheSidePort) {
+  const auto pass_unix = [this] {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr address{};
+    address.sa_family = AF_UNIX;
+    ASSERT_EQ(::bind(fd, &address, sizeof address.sa_family), 0);  // a name of the kernel's choice
+    ASSERT_EQ(::listen(fd, 1), 0);
+    pass(fd);
+  };
+  pass_unix();
+  EXPECT_THAT(take("1").clients, ElementsAre(first_));
+  EXPECT_THAT([this] { static_cast<void>(take("1", "http")); }, ThrowsMessage<std::runtime_error>(HasSubstr("no TCP")));
+}
+
 TEST_F(InheritedSockets, ThoseOfAnotherProcessAreLeftAlone) {
   pass_listening();
   for (const char* const pid : {"8", "", "7x", "-7", "99999999999999999999999"}) {
@@ -114,7 +128,7 @@ TEST_F(InheritedSockets, OtherThanTcpIsRefused) {
   EXPECT_THAT(refused, ThrowsMessage<std::runtime_error>(HasSubstr("descriptor 200")));
   for (const int family : {AF_INET, AF_UNIX}) {
     next_ = first_;
-    pass(::socket(family, family == AF_INET ? SOCK_DGRAM : SOCK_STREAM, 0));
+    pass(::socket(family, SOCK_DGRAM, 0));
     EXPECT_THAT(refused, ThrowsMessage<std::runtime_error>(HasSubstr("no TCP socket")));
   }
 }

@@ -266,7 +266,7 @@ def test_the_walls_leave_what_the_daemon_needs(servers: Servers, upstream: Upstr
     children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
     (traced,) = children.read_text().split()
     os.kill(int(traced), signal.SIGHUP)
-    wait_until(lambda: "settings read again" in daemon.process.log_text(at), what="the reload")
+    wait_until(lambda: "read again" in daemon.process.log_text(at), what="the reload")
     os.kill(int(traced), signal.SIGTERM)
     assert daemon.process.wait() == 0
 
