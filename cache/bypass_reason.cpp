@@ -60,6 +60,8 @@ const char* name_of(bypass_reason reason) noexcept {
       return "unproven";
     case bypass_reason::too_large:
       return "too_large";
+    case bypass_reason::memory:
+      return "memory";
     case bypass_reason::request_size:
       return "request_size";
     case bypass_reason::malformed:

@@ -35,6 +35,7 @@ enum class bypass_reason : std::uint8_t {
   read_preference,     // tags or a mode that the primary's answer does not satisfy
   unproven,            // I2: no proof yet that this client may read the namespace (the read itself becomes the proof)
   too_large,           // known to be larger than max_entry
+  memory,              // no room in listen.max_buffered to answer it from the cache
   request_size,        // a request too large to be looked at whole
   malformed,           // bytes that are no well-formed BSON: the upstream shall say what is wrong with them
   count_               // number of values

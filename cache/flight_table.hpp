@@ -81,6 +81,9 @@ class flight_table {
   flight_table(local_cache& local, const gate& stream, const write_scope& everywhere, duration hold)
       : local_(local), stream_(stream), everywhere_(everywhere), hold_(hold) {}
 
+  // Who waits for one flight, those who gave up included. A flight that lasts gathers no more.
+  static constexpr std::size_t max_waiters = 20'000;
+
   enum class begun : std::uint8_t {
     lead,     // a new flight is registered: finish() or abandon() it
     join,     // another one is under way: what `join` gave will be told
@@ -99,6 +102,7 @@ class flight_table {
   // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight
   // is joined only by who needs no more than its L. `may_join` false (no proof of access, I2): lead or blocked, never
   // joined; where another flight leads, the caller gets an unregistered one (lead with `led` null) and stores nothing.
+  // So does who comes when `max_waiters` wait already.
   [[nodiscard]] begin_result begin(namespace_state& ns, key_kind kind, key_view key, entry_level level, bounds times,
                                    bool may_join, instant now, const std::function<flight::waiter()>& join);
   // The L that the entry will have: that of the read finally sent, or of what another process had read.

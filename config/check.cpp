@@ -152,6 +152,10 @@ class checker {
 
   void sizes() {
     const auto& cache = out_.settings.cache;
+    // A reply is held twice while it is taken apart.
+    if (good({"listen.max_buffered", "cache.max_entry"}) && out_.settings.listen.max_buffered < 2 * cache.max_entry) {
+      note("listen.max_buffered is less than two of cache.max_entry: replies of that size are not cached");
+    }
     if (!good({"cache.memory", "cache.max_entry"})) return;
     if (cache.memory != 0 && cache.max_entry > cache.memory) note("cache.max_entry is more than cache.memory");
   }

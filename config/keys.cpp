@@ -80,6 +80,23 @@ const std::array key_table{
     listen<&listen_settings::max_connections>({.name = "max_connections",
                                                .spec = integer(1, 10'000'000),
                                                .meaning = "Clients connected at a time; one more is refused."}),
+    listen<&listen_settings::max_in_flight>(
+        {.name = "max_in_flight",
+         .spec = integer(1, 10'000'000),
+         .meaning =
+             "Requests that wait for Redis or the upstream at a time, at most one a client; one more is answered "
+             "with a retryable error. What is in memory is answered all the same."}),
+    listen<&listen_settings::max_buffered>(
+        {.name = "max_buffered",
+         .spec = bytes(1 * mib, 16 * tib),
+         .meaning = "Bytes held for clients at a time: requests, replies, what slow readers have not taken. Beyond it "
+                    "requests above 4 KiB wait for room and replies stream by, unfilled."}),
+    listen<&listen_settings::buffer_timeout>(
+        {.name = "buffer_timeout",
+         .spec = time(0, 10 * minute),
+         .meaning = "How long a request may wait for room in max_buffered before it is answered with a retryable "
+                    "error.",
+         .zero = "0s: not at all"}),
     listen<&listen_settings::tls_cert>({.name = "tls_cert",
                                         .spec = plain(value_kind::path),
                                         .meaning = "Certificate chain (PEM) to serve TLS with; needs tls_key.",

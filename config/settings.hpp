@@ -48,6 +48,9 @@ struct listen_settings {
   endpoint address{"127.0.0.1", 27017};
   std::uint32_t threads = 0;  // 0: one a core
   std::uint32_t max_connections = 10'000;
+  std::uint32_t max_in_flight = 10'000;       // requests that wait for Redis or the upstream
+  std::uint64_t max_buffered = 256ULL << 20;  // bytes held for clients in the whole process
+  duration buffer_timeout = std::chrono::seconds{5};
   std::string tls_cert;  // paths; empty: none
   std::string tls_key;
   std::string tls_client_ca;

@@ -41,6 +41,7 @@ data_thread::data_thread(process& shared_, std::size_t index_)
   dice.seed(std::random_device{}());
   input.resize(input_size);
   output.reserve(input_size);
+  read_size = input.size();
 }
 
 data_thread::~data_thread() = default;
@@ -69,8 +70,6 @@ void data_thread::stop() {
     stopped_ = true;
     timer_.cancel();
     for (auto& waiter : upstream_waiters_) waiter->deliver(false);
-    for (auto& late : deferred_) late.call();
-    deferred_.clear();
     work_.reset();
     asio::post(context_, [this] { store.reset(); });
   });
@@ -128,15 +127,14 @@ void data_thread::settle() {
   });
 }
 
-void data_thread::after(cache::instant when, std::function<void()> f) {
-  deferred_.push_back({when, std::move(f)});
+void data_thread::count_shed(shed_reason why) {
+  metrics.shed[static_cast<std::size_t>(why)].add();
+  const auto [allowed, suppressed] = shared.limiter.admit(name_of(why), now());
+  if (allowed) shared.log.warn("overload", "refused", {{"reason", name_of(why)}, {"unsaid", suppressed}});
 }
 
-task<bool> data_thread::upstream_change(cache::instant until) {
-  const auto waiter = std::make_shared<one_shot<bool>>(get_executor());
-  upstream_waiters_.push_back(waiter);
-  after(until, [waiter] { waiter->deliver(false); });
-  co_return co_await waiter->wait();
+void data_thread::watch_buffers() noexcept {
+  read_size = shared.buffers.is_full() ? buffer_budget::uncounted : input.size();
 }
 
 const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
@@ -177,13 +175,7 @@ void data_thread::sweep() {
   // Backwards: one that closes is replaced by the last.
   for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->sweep(instant);
   departed_.clear();
-  std::vector<deferred> due;
-  std::erase_if(deferred_, [&](deferred& d) {
-    if (d.when > instant) return false;
-    due.push_back(std::move(d));
-    return true;
-  });
-  for (auto& d : due) d.call();
+  watch_buffers();
   std::erase_if(upstream_waiters_, [](const auto& waiter) { return waiter.use_count() == 1; });
 }
 

@@ -61,6 +61,7 @@ class data_thread {
   bool draining = false;
   std::minstd_rand dice;         // which hits are verified
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
+  std::size_t read_size = 0;     // how much of it is used: little while too many bytes are held for clients
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
   // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer.
   struct probe_in_flight {
@@ -70,6 +71,7 @@ class data_thread {
   };
   std::unordered_map<const cache::namespace_state*, probe_in_flight> probes;
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
+  cache::duration turn_spent{};         // on hits in this turn
   // Scratch of what is answered within a turn.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;
@@ -83,10 +85,11 @@ class data_thread {
   };
   // Null for a namespace that may not be cached by its name, or once too many are tracked. Valid until the next sweep.
   [[nodiscard]] const known_namespace* find_namespace(std::string_view db, std::string_view collection);
-  // Calls `f` on this thread at the first sweep behind `when`.
-  void after(cache::instant when, std::function<void()> f);
-  // Completes true when the upstream's snapshot changes, false at `until`.
-  [[nodiscard]] task<bool> upstream_change(cache::instant until);
+  // To be told true when the upstream's snapshot changes. Forgotten once nobody else knows it.
+  void await_upstream(std::shared_ptr<one_shot<bool>> waiter) { upstream_waiters_.push_back(std::move(waiter)); }
+  // Counts what is refused, and says so in the log, not too often.
+  void count_shed(shed_reason why);
+  void watch_buffers() noexcept;  // call when bytes were counted that there may be no room for
 
   void delist(session& s);  // closed: gone when what runs now has ended
   [[nodiscard]] poller& sockets() noexcept { return sockets_; }
@@ -97,10 +100,6 @@ class data_thread {
   void schedule_sweep();
 
   asio::io_context context_{1};
-  struct deferred {
-    cache::instant when;
-    std::function<void()> call;
-  };
   struct text_hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
@@ -116,7 +115,6 @@ class data_thread {
   poller sockets_{context_, [this] { departed_.clear(); }};
   std::vector<std::shared_ptr<session>> sessions_;
   std::vector<std::shared_ptr<session>> departed_;
-  std::vector<deferred> deferred_;
   std::vector<std::shared_ptr<one_shot<bool>>> upstream_waiters_;
   std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;
   std::string name_;                                 // that find_namespace was last asked for

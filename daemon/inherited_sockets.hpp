@@ -22,7 +22,8 @@ struct listen_environment {
 };
 
 // The sockets meant for the process `own_pid`, from descriptor `first` on (3, but for tests), from now on closed on
-// exec. Throws std::runtime_error with one clear line where one of them does not listen, is no TCP socket, or (for clients) no Unix socket.
+// exec. Throws std::runtime_error with one clear line where one of them does not listen, is no TCP socket, or (for
+// clients) no Unix socket.
 [[nodiscard]] inherited_sockets take_inherited_sockets(const listen_environment& from, long own_pid, int first = 3);
 
 }  // namespace mongocached::daemon

@@ -133,7 +133,8 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
     if (!acceptor_.is_open()) return;
     if (ec) {
       auto& shared = threads_.front()->shared;
-      shared.log.warn("listener", "cannot accept", {{"error", ec.message()}});
+      const auto [allowed, unsaid] = shared.limiter.admit("cannot accept", data_thread::now());
+      if (allowed) shared.log.warn("listener", "cannot accept", {{"error", ec.message()}, {"unsaid", unsaid}});
       timer_.expires_after(pause_when_exhausted);
       timer_.async_wait([self = shared_from_this()](const error_code& stopped) {
         if (!stopped && self->acceptor_.is_open()) self->accept();
@@ -143,6 +144,7 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
     auto& shared = target.shared;
     if (shared.client_count.load() >= shared.max_connections.load()) {
       // As a mongod does: closed without a word.
+      threads_.front()->count_shed(shed_reason::connections);
       threads_.front()->metrics.disconnects[static_cast<std::size_t>(disconnect::too_many)].add();
     } else {
       hand_over(target, std::move(socket));

@@ -31,6 +31,7 @@ class message_buffer {
 
   [[nodiscard]] protocol::byte_view data() const noexcept { return {bytes_.data() + begin_, end_ - begin_}; }
   [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return bytes_.size(); }  // memory that it has
   [[nodiscard]] bool empty() const noexcept { return begin_ == end_; }
   void consume(std::size_t size) noexcept { begin_ += size; }
   // Gives the memory back if nothing is held.

@@ -54,6 +54,8 @@ const char* name_of(disconnect d) noexcept {
       return "primary_changed";
     case disconnect::too_many:
       return "too_many";
+    case disconnect::no_room:
+      return "no_room";
     case disconnect::shutdown:
       return "shutdown";
     case disconnect::internal:
@@ -96,11 +98,29 @@ const char* name_of(fill_rejection r) noexcept {
       return "epoch";
     case fill_rejection::generation:
       return "generation";
+    case fill_rejection::memory:
+      return "memory";
     case fill_rejection::reply:
       return "reply";
     case fill_rejection::primary:
       return "primary";
     case fill_rejection::count_:
+      break;
+  }
+  return "";
+}
+
+const char* name_of(shed_reason r) noexcept {
+  switch (r) {
+    case shed_reason::in_flight:
+      return "in_flight";
+    case shed_reason::memory:
+      return "memory";
+    case shed_reason::connections:
+      return "connections";
+    case shed_reason::no_upstream:
+      return "no_upstream";
+    case shed_reason::count_:
       break;
   }
   return "";

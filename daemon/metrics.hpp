@@ -42,6 +42,7 @@ enum class disconnect : std::uint8_t {
   upstream_lost,    // F3: passthrough closes without a reply
   primary_changed,  // F4
   too_many,         // beyond max_connections
+  no_room,          // a compressed message for which listen.max_buffered has no room
   shutdown,
   internal,  // a bug of ours
   count_
@@ -59,11 +60,22 @@ enum class fill_rejection : std::uint8_t {
   size,   // above max_entry
   epoch,
   generation,
+  memory,   // no room to hold it
   reply,    // S3: not ok, an open cursor, write errors, an unknown reply shape
   primary,  // R4: the server is not the current primary any more
   count_
 };
 [[nodiscard]] const char* name_of(fill_rejection r) noexcept;
+
+// What was refused so that the rest can be served.
+enum class shed_reason : std::uint8_t {
+  in_flight,    // beyond max_in_flight
+  memory,       // no room in max_buffered within buffer_timeout
+  connections,  // beyond max_connections
+  no_upstream,  // F5: no suitable server within the time
+  count_
+};
+[[nodiscard]] const char* name_of(shed_reason r) noexcept;
 
 // What comparing a hit with the upstream's answer showed.
 enum class verification : std::uint8_t {
@@ -101,6 +113,7 @@ struct alignas(64) thread_metrics {
   per<disconnect> disconnects;
   per<invalidation_source> invalidations;
   per<fill_rejection> fills_rejected;
+  per<shed_reason> shed;
   std::array<duration_histogram, static_cast<std::size_t>(outcome::count_)> request_duration;
   duration_histogram upstream_duration;
   duration_histogram redis_duration;

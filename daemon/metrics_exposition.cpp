@@ -197,6 +197,17 @@ void add_clients(exposition& to) {
                                "reason", [](const thread_metrics& block) -> const auto& { return block.disconnects; });
 }
 
+void add_load(exposition& to, const load_gauges& load) {
+  to.single_gauge("mongocached_requests_in_flight", "Requests that are not answered within their turn, now.",
+                  static_cast<double>(load.in_flight));
+  to.single_gauge("mongocached_buffered_bytes", "Bytes held for clients: requests, replies, what is not taken yet.",
+                  static_cast<double>(load.buffered_bytes));
+  to.single_gauge("mongocached_buffered_limit_bytes", "Bytes that may be held for clients.",
+                  static_cast<double>(load.buffered_limit_bytes));
+  to.enum_counters<shed_reason>("mongocached_shed_total", "Requests and clients that were refused, by reason.",
+                                "reason", [](const thread_metrics& block) -> const auto& { return block.shed; });
+}
+
 void add_process(exposition& to, const exposition_input& input) {
   to.gauge_family("mongocached_build_info", "1; the labels say what runs.");
   to.gauge_sample({{"version", input.version}, {"compiler", __VERSION__}}, 1);
@@ -223,6 +234,7 @@ std::string expose(const exposition_input& input) {
   add_redis(all, input.redis);
   add_upstream(all, input);
   add_clients(all);
+  add_load(all, input.load);
   add_process(all, input);
   return all.text();
 }

@@ -32,12 +32,19 @@ struct stream_gauges {
   std::uint64_t events = 0;
 };
 
+struct load_gauges {
+  std::uint64_t buffered_bytes = 0;
+  std::uint64_t buffered_limit_bytes = 0;
+  std::uint64_t in_flight = 0;
+};
+
 struct exposition_input {
   std::string version;
   std::span<const thread_metrics* const> blocks;  // of data threads and of any other thread that counts
   cache_gauges cache;
   redis_gauges redis;
   stream_gauges stream;
+  load_gauges load;
   bool upstream_up = false;
   process_stats process;
 };

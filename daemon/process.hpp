@@ -12,8 +12,10 @@
 #include "cache/transaction_table.hpp"
 #include "cache/writing_cursors.hpp"
 #include "config/settings.hpp"
+#include "daemon/buffer_budget.hpp"
 #include "daemon/cluster_clock.hpp"
 #include "daemon/control/topology.hpp"
+#include "daemon/event_limiter.hpp"
 #include "daemon/log.hpp"
 
 namespace boost::asio::ssl {
@@ -49,6 +51,7 @@ struct process {
   process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
       : settings(std::move(initial)),
         log(log_to),
+        buffers(settings.load()->listen.max_buffered),
         local({.budget_bytes = settings.load()->cache.memory, .largest = largest_entry(*settings.load())}),
         coherence(local, {.threads = threads}),
         authorization(settings.load()->upstream.authz_ttl) {}
@@ -56,6 +59,8 @@ struct process {
   // Replaced as a whole on SIGHUP; threads pick it up within a sweep.
   std::atomic<std::shared_ptr<const config::settings>> settings;
   logger& log;
+  event_limiter limiter;  // of log lines that clients can cause at will
+  buffer_budget buffers;
   cache::local_cache local;
   cache::coherence coherence;
   cache::authorization authorization;
@@ -78,6 +83,7 @@ struct process {
   std::atomic<std::int32_t> last_connection_id{0};
   std::atomic<std::uint32_t> client_count{0};
   std::atomic<std::uint32_t> max_connections{0};
+  alignas(64) std::atomic<std::uint32_t> in_flight{0};  // requests that are with a flow
   std::array<std::uint8_t, 12> service_id{};
   std::string advertise;  // of a replica set's only member; empty: poses as a mongos
 

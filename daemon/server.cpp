@@ -322,6 +322,7 @@ void server::impl::reload() {
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
     reload_certificates(fresh.settings.listen);
+    shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
     shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
     log_.info(
         "config",
@@ -425,6 +426,7 @@ std::string server::impl::metrics_text() {
     const auto& c = hub->counters();
     in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
   }
+  in.load = {shared_.buffers.used(), shared_.buffers.limit(), shared_.in_flight.load()};
   in.upstream_up = is_ready().ready;
   in.process = read_process_stats();
   return expose(in);

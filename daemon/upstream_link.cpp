@@ -3,12 +3,6 @@
 #include <boost/asio/ssl/context.hpp>
 
 namespace mongocached::daemon {
-namespace {
-
-constexpr std::size_t read_size = 16UL * 1024;
-constexpr std::size_t large_read_size = 64UL * 1024;
-
-}  // namespace
 
 task<error_code> upstream_link::connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
                                         bool check_host) {
@@ -29,22 +23,22 @@ task<error_code> upstream_link::connect(const upstream_snapshot& target, std::sh
   co_return ec;
 }
 
-task<bool> upstream_link::read_more() {
+task<bool> upstream_link::read_more(std::size_t size) {
   error_code ec;
-  const auto room = in_.prepare(unread_ > 0 ? large_read_size : read_size);
-  const auto size = co_await stream_.read_some(room, ec);
-  if (ec || size == 0) {
+  const auto room = in_.prepare(size);
+  const auto got = co_await stream_.read_some(room, ec);
+  if (ec || got == 0) {
     close();
     co_return false;
   }
-  in_.commit(size);
+  in_.commit(got);
   co_return true;
 }
 
-task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit) {
+task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
   if (in_.empty()) co_await stream_.readable();  // what was asked just now is not answered yet
   while (in_.size() < protocol::header_size) {
-    if (!co_await read_more()) co_return received::lost;
+    if (!co_await read_more(small_piece)) co_return received::lost;
   }
   protocol::message_header header;
   if (protocol::read_header(in_.data(), header) != protocol::frame_error::none) {
@@ -52,21 +46,25 @@ task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into
     co_return received::lost;
   }
   const auto length = static_cast<std::size_t>(header.length);
-  const bool whole = length <= limit;
+  // Twice: here, and in `into` or what is made of it.
+  const bool held = length > limit || where.from == nullptr || where.from->try_hold(*where.held, 2 * length);
+  const bool whole = length <= limit && held;
   while (in_.size() < (whole ? length : protocol::header_size)) {
-    if (!co_await read_more()) co_return received::lost;
+    if (!co_await read_more(small_piece)) co_return received::lost;
   }
   const auto here = std::min(in_.size(), length);
   const auto data = in_.data().first(here);
   into.assign(data.begin(), data.end());
   in_.consume(here);
   unread_ = length - here;
-  co_return unread_ == 0 ? received::whole : received::front;
+  if (in_.capacity() > large_piece) in_.release();
+  if (unread_ == 0) co_return received::whole;
+  co_return held ? received::front : received::no_room;
 }
 
-task<protocol::byte_view> upstream_link::read_rest() {
+task<protocol::byte_view> upstream_link::read_rest(std::size_t size) {
   in_.consume(std::exchange(piece_, 0));
-  if (in_.empty() && !co_await read_more()) co_return protocol::byte_view{};
+  if (in_.empty() && !co_await read_more(size)) co_return protocol::byte_view{};
   piece_ = std::min(in_.size(), unread_);
   unread_ -= piece_;
   const auto piece = in_.data().first(piece_);

@@ -4,11 +4,18 @@
 
 #include <string>
 
+#include "daemon/buffer_budget.hpp"
 #include "daemon/byte_stream.hpp"
 #include "daemon/control/topology.hpp"
 #include "daemon/message_buffer.hpp"
 
 namespace mongocached::daemon {
+
+// Where a whole message is counted; without a budget it is not.
+struct reply_room {
+  buffer_budget* from = nullptr;
+  held_bytes* held = nullptr;
+};
 
 class upstream_link {
  public:
@@ -21,14 +28,18 @@ class upstream_link {
   [[nodiscard]] task<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
 
   enum class received : std::uint8_t {
-    whole,  // `into` is one message
-    front,  // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
-    lost,   // the connection ended, or sent what is no message
+    whole,    // `into` is one message
+    front,    // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
+    no_room,  // as `front`, of a message that there was no room to hold
+    lost,     // the connection ended, or sent what is no message
   };
-  [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit);
+  [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});
   [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
-  // The next piece of a message received by its front, at most unread() bytes; empty if the connection was lost.
-  [[nodiscard]] task<protocol::byte_view> read_rest();
+  // The next piece of a message received by its front, at most unread() bytes, read into `size` bytes of memory or what
+  // there is; empty if the connection was lost.
+  static constexpr std::size_t large_piece = 64UL * 1024;
+  static constexpr std::size_t small_piece = 16UL * 1024;
+  [[nodiscard]] task<protocol::byte_view> read_rest(std::size_t size = large_piece);
 
   void close() noexcept;
   // Between requests: the upstream closed the connection, or spoke unasked.
@@ -44,7 +55,7 @@ class upstream_link {
   void release_memory() noexcept { in_.release(); }
 
  private:
-  [[nodiscard]] task<bool> read_more();
+  [[nodiscard]] task<bool> read_more(std::size_t size);
 
   asio::ip::basic_resolver<asio::ip::tcp, executor> resolver_;
   byte_stream stream_;

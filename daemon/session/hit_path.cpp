@@ -106,6 +106,12 @@ cache::bypass_reason append_documents_reply(protocol::byte_buffer& out, session&
   return cache::bypass_reason::none;
 }
 
+bool finds_room(session& s, std::span<const cache::entry_ref> entries) noexcept {
+  auto size = s.thread().output.size();
+  for (const auto& e : entries) size += e->value().size();
+  return s.shared().buffers.has_room(size);
+}
+
 void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::command_view& command,
                        const cache::entry& list) {
   const auto frame = frame_for(s, command, list.meta().tail, list.meta().upper);
@@ -157,7 +163,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   };
   if (plan.shape == cache::read_shape::list) {
     const auto list = coherence.find(ns, cache::key_kind::list, plan.list_key(), begun);
-    if (!usable(list)) return false;
+    if (!usable(list) || !finds_room(s, {&list, 1})) return false;
     append_list_reply(thread.output, s, command, *list);
     offer_to_verify(s, command, {ns, *known->settings, who, cache::key_kind::list},
                     protocol::byte_view(thread.output).subspan(reply_at), {&list, 1});
@@ -169,6 +175,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
       if (!usable(e)) return false;
       entries.push_back(std::move(e));
     }
+    if (!finds_room(s, entries)) return false;
     const auto refused = append_documents_reply(thread.output, s, command, plan, entries);
     if (refused == cache::bypass_reason::none) {
       offer_to_verify(s, command, {ns, *known->settings, who, cache::key_kind::document},
@@ -179,7 +186,9 @@ bool try_hit(session& s, const protocol::command_view& command) {
   }
   static const auto label = cache::command_label("find");
   thread.metrics.count(outcome::l1_hit, label);
-  thread.metrics.request_duration[static_cast<std::size_t>(outcome::l1_hit)].observe(data_thread::now() - begun);
+  const auto took = data_thread::now() - begun;
+  thread.turn_spent += took;
+  thread.metrics.request_duration[static_cast<std::size_t>(outcome::l1_hit)].observe(took);
   auto& hits = ns.counts(thread.index).hits;
   hits.store(hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   return true;

@@ -80,7 +80,7 @@ task<bool> waited_for_other(session& s, const cache::namespace_state* ns) {
   if (data_thread::now() >= until) co_return false;
   const auto over = std::make_shared<one_shot<bool>>(thread.get_executor());
   asked->second.waiting.push_back(over);
-  thread.after(until, [over] { over->deliver(false); });
+  const session::patience limited(s, until, [over] { over->deliver(false); });
   static_cast<void>(co_await over->wait());
   co_return true;
 }

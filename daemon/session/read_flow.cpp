@@ -11,6 +11,8 @@ namespace {
 // readers leave; then the client's own request goes upstream.
 constexpr cache::duration longest_join = std::chrono::seconds(15);
 constexpr int most_joins = 3;
+// A hit waits for room for this part of buffer_timeout only: the upstream can answer it too.
+constexpr int part_of_timeout = 50;
 
 }  // namespace
 
@@ -198,8 +200,11 @@ task<bool> read_flow::join_or_lead() {
     }
     if (!other.flight) co_return false;
     const auto until = std::min(data_thread::now() + longest_join, selection_deadline(r_));
-    s_.thread().after(until, [result = other.result] { result->deliver({}); });
-    auto entry = co_await other.result->wait();
+    cache::entry_ref entry;
+    {
+      const session::patience limited(s_, until, [result = other.result] { result->deliver({}); });
+      entry = co_await other.result->wait();
+    }
     if (!s_.is_open()) co_return true;
     proven_ = s_.identity().proven(*ns_, data_thread::now());
     if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
@@ -214,7 +219,29 @@ task<bool> read_flow::join_or_lead() {
   co_return false;
 }
 
+// No room to hold the answer in case that the client does not take it at once: it is looked for again when there is.
+// What cannot be had then streams by.
+task<void> read_flow::answer_when_there_is_room(outcome how) {
+  std::size_t size = 0;
+  for (auto& w : wanted_) size += std::exchange(w.entry, {})->value().size();
+  const auto until = data_thread::now() + s_.thread().settings->listen.buffer_timeout / part_of_timeout;
+  auto held = co_await s_.room(size, std::min(until, selection_deadline(r_)));
+  if (!s_.is_open()) co_return;
+  const bool found = held.size() > 0 && keeps_in_memory() && look_in_memory() == lookup::found;
+  held.release();  // for the answer
+  if (!found) co_return co_await bypass(cache::bypass_reason::memory);
+  co_await answer_now(how);
+}
+
 task<void> read_flow::answer_from_entries(outcome how) {
+  std::size_t size = 0;
+  for (const auto& w : wanted_) size += w.entry->value().size();
+  // What the upstream has just brought has its room.
+  if (how == outcome::miss || s_.shared().buffers.has_room(size)) co_return co_await answer_now(how);
+  co_await answer_when_there_is_room(how);
+}
+
+task<void> read_flow::answer_now(outcome how) {
   // The turn's own scratch: all of this is done within it, but for what the client does not take at once.
   auto& out = s_.thread().output;
   out.clear();
@@ -233,7 +260,10 @@ task<void> read_flow::answer_from_entries(outcome how) {
   entries.clear();
   if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
   s_.compress_reply(0);
-  if (const auto rest = s_.flush(); !rest.empty()) co_await s_.send(rest);
+  if (const auto rest = s_.flush(); !rest.bytes.empty()) {
+    for (auto& w : wanted_) w.entry = {};
+    co_await s_.send(rest.bytes);
+  }
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;
   count.fetch_add(1, std::memory_order_relaxed);

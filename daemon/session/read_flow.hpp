@@ -70,6 +70,8 @@ class read_flow {
   [[nodiscard]] task<void> send_own_bytes();
   [[nodiscard]] task<void> skip_reply();
   [[nodiscard]] task<void> answer_from_entries(outcome how);
+  [[nodiscard]] task<void> answer_now(outcome how);
+  [[nodiscard]] task<void> answer_when_there_is_room(outcome how);
   void abandon(bool lost = false);  // `lost`: who waits for a flight of ours may read in our place
 
   session& s_;

@@ -89,8 +89,8 @@ task<void> read_flow::fill() {
   if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
   bool taken = false;
   if (!reply.whole) {
-    reject(fill_rejection::size);
-    if (kind_ == cache::key_kind::document && !batch)
+    reject(reply.crowded_out ? fill_rejection::memory : fill_rejection::size);
+    if (kind_ == cache::key_kind::document && !batch && !reply.crowded_out)
       store(wanted_.front(), cache::entry_kind::too_large, reply.view, {});
   } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
              reply.view.tail[0] == 0) {
@@ -103,6 +103,7 @@ task<void> read_flow::fill() {
   if (taken) store_in_redis();
   abandon();
   if (reshaped && taken) {
+    protocol::byte_buffer().swap(reply.bytes);  // what it held is now for the entries and what is made of them
     co_return co_await answer_from_entries(outcome::miss);
   }
   if (reshaped || (altered && !(reply.viewed && reply.view.ok) && reply.whole)) {

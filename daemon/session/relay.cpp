@@ -8,41 +8,18 @@ namespace {
 constexpr cache::duration longest_selection = std::chrono::seconds(15);
 constexpr std::size_t piece_size = 64UL * 1024;
 
+// In smaller pieces where there is no room.
 task<exchange> stream_request(session& s, request& r, upstream_link& link) {
-  protocol::byte_buffer piece(std::min(piece_size, r.unread));
+  held_bytes held;
+  const auto wanted = std::min(piece_size, r.unread);
+  const auto size_held = s.shared().buffers.try_hold(held, wanted) ? wanted : buffer_budget::uncounted;
+  protocol::byte_buffer piece(size_held);
   while (r.unread > 0) {
     const auto size = co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread)));
     if (size == 0) co_return exchange::client_lost;
     if (co_await link.send(protocol::byte_view(piece).first(size))) co_return exchange::upstream_lost;
   }
   co_return exchange::ok;
-}
-
-// Reads and drops what is left of a large request, so that an error can be answered in its place.
-task<bool> skip_rest(session& s, request& r) {
-  protocol::byte_buffer piece(std::min(piece_size, r.unread));
-  while (r.unread > 0) {
-    if (co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread))) == 0) co_return false;
-  }
-  co_return true;
-}
-
-using labels = std::span<const std::string_view>;
-// Never TransientTransactionError for a commit: what was sent before may have committed, and a driver would run the
-// whole transaction again. The commit alone may be sent again.
-constexpr std::array<std::string_view, 2> of_commit{"RetryableWriteError", "UnknownTransactionCommitResult"};
-constexpr std::array<std::string_view, 1> of_transaction{"TransientTransactionError"};
-constexpr std::array<std::string_view, 1> of_retryable_write{"RetryableWriteError"};
-constexpr std::array<std::string_view, 1> of_cursor{"ResumableChangeStreamError"};
-
-labels labels_of(const request& r) noexcept {
-  const auto& c = r.command;
-  if (c.is("commitTransaction")) return of_commit;
-  if (c.is("abortTransaction")) return of_retryable_write;
-  if (c.in_transaction) return of_transaction;
-  if (c.has_txn_number) return of_retryable_write;
-  if (c.is("getMore")) return of_cursor;
-  return {};
 }
 
 bool is_state_change(const protocol::reply_view& reply) noexcept {
@@ -78,12 +55,13 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
   if (link == nullptr) co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
   s.thread().metrics.upstream_busy_begun.add();
   const auto before = data_thread::now();
-  const auto got = co_await link->receive(reply.bytes, limit);
+  const auto got = co_await link->receive(reply.bytes, limit, {&s.shared().buffers, &reply.held});
   s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
   s.thread().metrics.upstream_busy_ended.add();
   if (!s.is_open()) co_return exchange::client_lost;
   if (got == upstream_link::received::lost) co_return exchange::upstream_lost;
   reply.whole = got == upstream_link::received::whole;
+  reply.crowded_out = got == upstream_link::received::no_room;
   reply.flags = reply.bytes.size() >= 20 ? protocol::load_le<std::uint32_t>(reply.bytes.data() + 16) : 0;
   if (!reply.whole) co_return exchange::ok;
   protocol::op_msg message;
@@ -105,12 +83,15 @@ task<exchange> deliver(session& s, upstream_reply& reply) {
   if (reply.whole) co_return co_await s.send_reply(reply.bytes) ? exchange::ok : exchange::client_lost;
   // In pieces as they come: a compressed request may be answered without compression.
   if (!co_await s.send(reply.bytes)) co_return exchange::client_lost;
+  held_bytes held;
+  const bool large = s.shared().buffers.try_hold(held, upstream_link::large_piece);
   auto* link = s.open_upstream();
   while (link != nullptr && link->unread() > 0) {
-    const auto piece = co_await link->read_rest();
+    const auto piece = co_await link->read_rest(large ? upstream_link::large_piece : upstream_link::small_piece);
     if (piece.empty()) co_return exchange::upstream_lost;
     if (!co_await s.send(piece)) co_return exchange::client_lost;
   }
+  if (link != nullptr && link->is_open()) link->release_memory();
   co_return exchange::ok;
 }
 
@@ -140,25 +121,6 @@ task<void> relay(session& s, request& r, verdict v) {
     v.how = outcome::error;
   }
   s.finished(r, v);
-}
-
-task<void> fail(session& s, request& r, exchange how) {
-  if (how == exchange::client_lost) co_return;
-  if (how == exchange::upstream_lost) {
-    // F3: as the server's own loss would look.
-    s.close(disconnect::upstream_lost);
-    co_return;
-  }
-  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) {
-    co_await skip_rest(s, r);
-    co_return;
-  }
-  if (!co_await skip_rest(s, r)) co_return;
-  protocol::byte_buffer out;
-  protocol::append_error_reply(
-      out, s.next_request_id(), r.header.request_id, protocol::error_code::failed_to_satisfy_read_preference,
-      "no suitable upstream server is available: " + s.thread().upstream->description, labels_of(r));
-  co_await s.send_reply(out);
 }
 
 }  // namespace mongocached::daemon

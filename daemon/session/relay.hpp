@@ -15,7 +15,9 @@ enum class exchange : std::uint8_t {
 
 struct upstream_reply {
   protocol::byte_buffer bytes;  // the whole message, or the front of a large one
+  held_bytes held;              // for them, and for what is made of them
   bool whole = false;
+  bool crowded_out = false;  // not whole for want of room only
   std::uint32_t flags = 0;
   bool viewed = false;  // `body` and `view` hold something
   protocol::bson_view body;
@@ -30,8 +32,11 @@ struct upstream_reply {
 
 // All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request.
 [[nodiscard]] task<void> relay(session& s, request& r, verdict v);
-// The answer to a request that could not be carried out.
+// The answer to a request that could not be carried out (F3, F5).
 [[nodiscard]] task<void> fail(session& s, request& r, exchange how);
+// The answer to a request that is refused unread, so that others can be served: an error that tells a driver that
+// nothing was done, and to try again. Counts and logs the request.
+[[nodiscard]] task<void> shed(session& s, request& r, shed_reason why);
 // Time until which a server is waited for (F5).
 [[nodiscard]] cache::instant selection_deadline(const request& r) noexcept;
 

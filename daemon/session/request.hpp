@@ -5,6 +5,7 @@
 
 #include "cache/bypass_reason.hpp"
 #include "cache/time.hpp"
+#include "daemon/buffer_budget.hpp"
 #include "daemon/metrics.hpp"
 #include "protocol/command_view.hpp"
 
@@ -12,10 +13,12 @@ namespace mongocached::daemon {
 
 struct request {
   protocol::byte_buffer bytes;  // the whole message, or the front of a large one
+  held_bytes held;              // for them
   std::size_t unread = 0;       // bytes of the message that are still to be read from the client
   protocol::message_header header;
   protocol::command_view command;    // views into `bytes` (or into `front_body`)
   protocol::byte_buffer front_body;  // of a large message: the elements of its body that were seen, as a document
+  bool crowded_out = false;          // there was no room to hold it: it is to be shed
   bool understood = false;           // `command` holds something; a large message's front is looked at by serve()
   cache::instant received{};
   std::size_t label = 0;  // cache::command_label

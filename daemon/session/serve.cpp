@@ -1,4 +1,8 @@
-// Which flow a request takes.
+// Which flow a request takes, if any.
+#include <algorithm>
+#include <array>
+
+#include "daemon/admission.hpp"
 #include "daemon/hello.hpp"
 #include "daemon/session/flows.hpp"
 
@@ -40,24 +44,25 @@ cache::bypass_reason reason_of_plain_relay(const request& r) noexcept {
   return r.whole() ? cache::bypass_reason::transaction : cache::bypass_reason::request_size;
 }
 
-}  // namespace
+// A server may hold it for long, and rightly.
+bool is_awaited(const protocol::command_view& command) noexcept {
+  return command.is("getMore") && command.max_time_ms > 0;
+}
 
-task<void> serve(session& s, request& r) {
-  if (r.header.code == protocol::opcode::query) {
-    protocol::op_query query;
-    static_cast<void>(protocol::parse_op_query(r.bytes, query));
-    co_return co_await serve_hello(s, r, query.query);
-  }
-  if (!r.whole()) r.understood = view_front(r);
+// Lets go of what the cluster holds, or goes on with what it has begun: refusing it would only make matters worse.
+bool ends_something(const protocol::command_view& command) noexcept {
+  constexpr std::array<std::string_view, 5> names{"getMore", "killCursors", "commitTransaction", "abortTransaction",
+                                                  "endSessions"};
+  return std::ranges::find(names, command.name) != names.end();
+}
+
+task<void> serve_command(session& s, request& r) {
   const auto& command = r.command;
-  r.label = cache::command_label(command.name);
-  if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
-  if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
   cache::write_plan plan;
   cache::plan_write(command, r.understood && r.whole(), plan);
   if (command.is("getMore")) {
     // One with a time limit waits for something to happen; without one it is an ordinary read, which a drain lets end.
-    if (command.max_time_ms > 0) s.set_awaiting();
+    if (is_awaited(command)) s.set_awaiting();
     plan.targets = s.shared().writing_cursors.targets(command.first.integer().value_or(0));
     if (!plan.targets.empty()) plan.kind = cache::command_kind::write;
   }
@@ -79,6 +84,29 @@ task<void> serve(session& s, request& r) {
   if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
   if (command.is("find") && r.whole() && !command.has_txn_number) co_return co_await serve_read(s, r);
   co_await relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
+}
+
+}  // namespace
+
+task<void> serve(session& s, request& r) {
+  if (r.header.code == protocol::opcode::query) {
+    protocol::op_query query;
+    static_cast<void>(protocol::parse_op_query(r.bytes, query));
+    co_return co_await serve_hello(s, r, query.query);
+  }
+  if (!r.whole()) r.understood = view_front(r);
+  const auto& command = r.command;
+  r.label = cache::command_label(command.name);
+  if (r.crowded_out) co_return co_await shed(s, r, shed_reason::memory);
+  if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
+  if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
+  if (is_awaited(command)) co_return co_await serve_command(s, r);
+  admission place(s.shared().in_flight);
+  if (place.is_within(s.thread().settings->listen.max_in_flight) || ends_something(command)) {
+    co_return co_await serve_command(s, r);
+  }
+  place.leave();
+  co_await shed(s, r, shed_reason::in_flight);
 }
 
 }  // namespace mongocached::daemon

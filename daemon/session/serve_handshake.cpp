@@ -56,6 +56,7 @@ task<void> answer(session& s, request& r, bson_view document, verdict v) {
 }
 
 task<void> no_server(session& s, request& r) {
+  s.thread().count_shed(shed_reason::no_upstream);
   co_await refuse(s, r, code::failed_to_satisfy_read_preference,
                   "no suitable upstream server is available: " + s.thread().upstream->description);
 }
@@ -101,7 +102,7 @@ task<void> serve_hello(session& s, request& r, bson_view body) {
   const auto until = selection_deadline(r);
   // GCC 12 evaluates a co_await behind && in the condition of a loop whatever stands before it.
   while (s.is_open() && s.thread().upstream->hello.empty()) {
-    if (!co_await s.thread().upstream_change(until)) break;
+    if (!co_await s.upstream_change(until)) break;
   }
   const auto upstream = bson_view::parse(s.thread().upstream->hello);
   if (!upstream) co_return co_await no_server(s, r);

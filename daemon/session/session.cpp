@@ -10,9 +10,6 @@
 namespace mongocached::daemon {
 namespace {
 
-// Requests that a client sends without waiting are answered up to so many bytes; then these are sent, and others have
-// their turn.
-constexpr std::size_t output_limit = 256UL * 1024;
 // A thread's room for replies is not held beyond this.
 constexpr std::size_t output_kept = 4UL << 20;
 
@@ -57,6 +54,7 @@ void session::close(disconnect why) {
   client_.close();
   // A flow that is using the link ends with an error, and drops the link itself.
   if (busy_ && upstream_) upstream_->close();
+  end_patience();
   if (!busy_) drop_upstream();
   thread_.delist(*this);
 }
@@ -108,6 +106,8 @@ void session::finished(const request& r, const verdict& v) {
 void session::sweep(cache::instant now) {
   if (!open_) return;
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
+  if (is_in_the_way(now)) return close(disconnect::stalled);
+  if (give_up_ && now >= give_up_at_) end_patience();
   if (connect_deadline_ != cache::instant{} && now >= connect_deadline_ && upstream_) upstream_->close();
   if (busy_) {
     // Nobody reads from the client now: one that left shows itself only when asked.
@@ -157,7 +157,7 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
 
 void session::on_readable() {
   if (!open_ || busy_) return;
-  const auto [size, how] = client_.receive(thread_.input);
+  const auto [size, how] = client_.receive(std::span(thread_.input).first(thread_.read_size));
   if (how == polled_socket::result::state::would_block) {
     // Before the first message the only deadline is that of the handshake.
     if (first_bytes_ && input_.empty() && client_.tls() != nullptr && client_.tls()->is_secured()) deadline_ = {};
@@ -184,7 +184,9 @@ void session::end_turn() {
     busy_ = false;
     return drop_upstream();
   }
-  if (!next && rest.empty() && !more_) return wait_for_client();
+  const bool idle = !next && rest.bytes.empty() && !more_;
+  crowded_ = !hold_input(!idle);
+  if (idle && !crowded_) return wait_for_client();
   busy_ = true;
   deadline_ = {};
   client_.reading(false);
@@ -212,9 +214,11 @@ void session::wait_for_client() {
 std::size_t session::handle_all(protocol::byte_view bytes) {
   std::size_t used = 0;
   more_ = false;
+  needed_ = 0;
   thread_.output.clear();  // of a turn that failed half way
-  while (open_ && !busy_) {
-    if (thread_.output.size() >= output_limit) {
+  thread_.turn_spent = {};
+  for (std::size_t requests = 0; open_ && !busy_; ++requests) {
+    if (used < bytes.size() && has_had_its_turn(requests)) {
       more_ = true;
       break;
     }
@@ -235,6 +239,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     }
     const auto length = static_cast<std::size_t>(header.length);
     if (length > whole_limit && header.code != protocol::opcode::compressed) {
+      needed_ = front_size;
       if (rest.size() < front_size) break;
       first_bytes_ = false;
       const auto here = std::min(rest.size(), length);
@@ -242,7 +247,9 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
       used += here;
       break;
     }
+    needed_ = length;
     if (rest.size() < length) break;
+    needed_ = 0;
     first_bytes_ = false;
     used += length;
     if (handle(rest.first(length)) != step::next) break;
@@ -339,10 +346,10 @@ void session::refuse(const protocol::message_header& header, protocol::error_cod
   thread_.metrics.count(outcome::error, cache::command_label({}));
 }
 
-protocol::byte_buffer session::flush() {
+session::unsent session::flush() {
   auto& out = thread_.output;
   if (out.empty()) return {};
-  protocol::byte_buffer rest;
+  unsent rest;
   if (!open_) {  // what is left here would go to the thread's next client
     out.clear();
     return rest;
@@ -351,7 +358,8 @@ protocol::byte_buffer session::flush() {
   if (how != polled_socket::result::state::ok && how != polled_socket::result::state::would_block) {
     close_lost(how);
   } else if (size < out.size()) {
-    rest.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
+    rest.bytes.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
+    rest.held = hold(rest.bytes.size());
   }
   out.clear();
   if (out.capacity() > output_kept) protocol::byte_buffer().swap(out);
@@ -383,9 +391,10 @@ task<bool> session::send(protocol::byte_view bytes) {
     }
     bytes = bytes.subspan(size);
     if (bytes.empty()) break;
-    deadline_ = data_thread::now() + stall_limit;  // of progress, not of the whole
+    stalled_since_ = data_thread::now();
+    deadline_ = stalled_since_ + stall_limit;  // of progress, not of the whole
     co_await client_.writable();
-    deadline_ = {};
+    stalled_since_ = deadline_ = {};
   }
   co_return open_;
 }
@@ -419,25 +428,37 @@ void session::begin_large(protocol::byte_view front, const protocol::message_hea
 
 void session::start_flow(request r) {
   r.received = data_thread::now();
+  // The front of a large one is copied to be looked at.
+  r.held = hold(r.whole() || r.crowded_out ? r.bytes.size() : 2 * r.bytes.size());
+  needed_ = 0;
   busy_ = true;
   thread_.next_request = std::move(r);
 }
 
 // One coroutine for as long as there is always something to wait for.
-task<void> session::work(std::optional<request> next, protocol::byte_buffer before) {
+task<void> session::work(std::optional<request> next, unsent before) {
   const auto self = shared_from_this();
   for (;;) {
-    const bool sent = before.empty() || co_await send(before);
+    const bool sent = before.bytes.empty() || co_await send(before.bytes);
+    before = {};
     if (next && sent) co_await serve(*this, *next);
+    next.reset();
     if (more_) co_await next_turn(thread_.get_executor());
+    if (crowded_) co_await wait_for_room();
     busy_ = false;
     awaiting_ = false;
     if (!open_) co_return drop_upstream();
-    input_.consume(handle_all(input_.data()));
+    if (crowded_) {
+      shed_begun_message();
+    } else {
+      input_.consume(handle_all(input_.data()));
+    }
     before = flush();
     next = std::exchange(thread_.next_request, std::nullopt);
     if (!open_) break;
-    if (!next && before.empty() && !more_) co_return wait_for_client();
+    const bool idle = !next && before.bytes.empty() && !more_;
+    crowded_ = !hold_input(!idle);
+    if (idle && !crowded_) co_return wait_for_client();
     busy_ = true;
   }
   busy_ = false;

@@ -2,12 +2,14 @@
 //
 // States: waiting (for the client's next message), answering (hits and errors are answered within the turn that read
 // them), busy (one request is with a flow: a coroutine that may talk to Redis and to the upstream). Nothing is read
-// from the client while busy, which is the back-pressure; replies keep the order of requests. Lives on its data thread,
-// which keeps it until it is closed; a flow under way keeps it longer.
+// from the client while busy, which is the back-pressure; replies keep the order of requests. Nor is anything read
+// while the client does not take its answers, or while there is no room to hold the message that it has begun
+// (buffer_budget.hpp). Lives on its data thread, which keeps it until it is closed; a flow under way keeps it longer.
 #pragma once
 
 #include <memory>
 
+#include "daemon/buffer_budget.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/hello.hpp"
 #include "daemon/message_buffer.hpp"
@@ -26,6 +28,11 @@ class session : public std::enable_shared_from_this<session> {
   // A message up to this size is looked at whole; of a larger one only the front is, and the rest streams by.
   static constexpr std::size_t whole_limit = 256UL * 1024;
   static constexpr std::size_t front_size = 32UL * 1024;
+  // Of requests that a client sends without waiting so many are answered, for so long, or up to so many bytes; then
+  // others have their turn.
+  static constexpr std::size_t turn_requests = 64;
+  static constexpr cache::duration turn_time = std::chrono::milliseconds(1);
+  static constexpr std::size_t turn_output = 256UL * 1024;
   // A message begun must go on, a reply must be taken, within this time.
   static constexpr cache::duration stall_limit = std::chrono::seconds(60);
   // TLS must be set up within this time.
@@ -62,7 +69,11 @@ class session : public std::enable_shared_from_this<session> {
   // Compresses the reply that begins at `start` of the turn's output, if the request was compressed.
   void compress_reply(std::size_t start);
   // Sends the turn's output (data_thread::output); what the client did not take comes back.
-  [[nodiscard]] protocol::byte_buffer flush();
+  struct unsent {
+    protocol::byte_buffer bytes;
+    held_bytes held;
+  };
+  [[nodiscard]] unsent flush();
   // The next bytes of the request's unread part, read into `room`; 0 once the session is closed.
   [[nodiscard]] task<std::size_t> read_rest(request& r, std::span<std::uint8_t> room);
 
@@ -73,6 +84,12 @@ class session : public std::enable_shared_from_this<session> {
     return upstream_ && upstream_->is_open() ? upstream_.get() : nullptr;
   }
   void drop_upstream() noexcept;
+  // Completes true when the upstream's snapshot changes, false at `until`.
+  [[nodiscard]] task<bool> upstream_change(cache::instant until);
+  // Waits for room for so many bytes; empty if there is none by `until`, or the session was closed.
+  [[nodiscard]] task<held_bytes> room(std::size_t size, cache::instant until);
+  // Bytes that are there already.
+  [[nodiscard]] held_bytes hold(std::size_t size) noexcept;
   // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the
   // connection was lost; a reply that is too large or malformed counts as lost.
   [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
@@ -86,6 +103,19 @@ class session : public std::enable_shared_from_this<session> {
   // The request is one that the server may hold for long (an awaited getMore).
   void set_awaiting() noexcept { awaiting_ = true; }
   void finished(const request& r, const verdict& v);
+
+  // While it lives: at the first sweep behind `until`, or when the session is closed, what the flow awaits is given up.
+  // One at a time. `give_up` must not resume the flow itself.
+  class patience {
+   public:
+    patience(session& s, cache::instant until, std::function<void()> give_up);
+    ~patience() { session_.give_up_ = nullptr; }
+    patience(const patience&) = delete;
+    patience& operator=(const patience&) = delete;
+
+   private:
+    session& session_;
+  };
 
  private:
   friend class data_thread;
@@ -104,25 +134,39 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
+  [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;
+  void end_patience();
+  // It takes nothing while others wait for the room that it holds.
+  [[nodiscard]] bool is_in_the_way(cache::instant now) const noexcept;
+  // Counts the memory of `input_`. False if there is no room for the message that has begun in it.
+  [[nodiscard]] bool hold_input(bool busy);
+  [[nodiscard]] task<void> wait_for_room();
+  void shed_begun_message();
   void start_flow(request r);
   void end_turn();
   void wait_for_client();
-  [[nodiscard]] task<void> work(std::optional<request> next, protocol::byte_buffer before);
+  [[nodiscard]] task<void> work(std::optional<request> next, unsent before);
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
 
   data_thread& thread_;
   polled_socket client_;
   message_buffer input_;
+  held_bytes input_held_;
+  std::size_t needed_ = 0;  // bytes of the message begun in `input_` that must be there before anything is done with it
   bool open_ = true;
   bool busy_ = false;
   bool first_bytes_ = true;
   bool more_ = false;      // whole messages may be left in `input_`
+  bool crowded_ = false;   // waits for room
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
   disconnect close_reason_ = disconnect::client_closed;
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none
+  cache::instant stalled_since_{};     // when the client last took something of a reply; 0: nothing is left to take
   cache::instant connect_deadline_{};  // of the upstream connection being opened; 0: none
+  cache::instant give_up_at_{};
+  std::function<void()> give_up_;  // see patience; empty: nothing is awaited
   std::unique_ptr<upstream_link> upstream_;
   client_identity identity_;
   std::unique_ptr<signed_time> own_clock_;  // keyId 0 under authentication: never leaves this client

@@ -56,9 +56,16 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
     const auto now = data_thread::now();
     if (now >= until) break;
     // Refused just now: not again at once, but as soon as something changed.
-    co_await thread_.upstream_change(target->available ? std::min(until, now + std::chrono::milliseconds(500)) : until);
+    co_await upstream_change(target->available ? std::min(until, now + std::chrono::milliseconds(500)) : until);
   }
   co_return nullptr;
+}
+
+task<bool> session::upstream_change(cache::instant until) {
+  const auto told = std::make_shared<one_shot<bool>>(thread_.get_executor());
+  thread_.await_upstream(told);
+  const patience limited(*this, until, [told] { told->deliver(false); });
+  co_return co_await told->wait();
 }
 
 task<error_code> session::open(upstream_link& link, const snapshot_ptr& target, bool handshake) {

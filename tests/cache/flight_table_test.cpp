@@ -192,6 +192,16 @@ TEST_F(FlightTable, the_unproven_may_lead_I2) {
   EXPECT_NE(begin(a, {.may_join = false}).led, nullptr);
 }
 
+TEST_F(FlightTable, a_flight_that_lasts_gathers_so_many_and_no_more) {
+  const auto led = begin(a).led;
+  for (std::size_t i = 0; i < flight_table::max_waiters; ++i) ASSERT_EQ(begin(a).how, begun::join);
+  const auto late = begin(a);
+  EXPECT_EQ(late.how, begun::lead);
+  EXPECT_EQ(late.led, nullptr);
+  EXPECT_TRUE(flights.finish(*led, entry_of(*led, "value")));
+  EXPECT_EQ(found(a), "value");
+}
+
 TEST_F(FlightTable, a_pending_write_blocks_R1) {
   flights.mark(a.view());
   EXPECT_EQ(begin(a).how, begun::blocked);

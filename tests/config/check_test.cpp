@@ -117,6 +117,12 @@ TEST_F(check_test, a_cache_that_holds_nothing_is_noted) {
   EXPECT_THAT(r.notes, ElementsAre(StartsWith("nothing is cached")));
 }
 
+TEST_F(check_test, little_room_for_replies_is_noted) {
+  r.settings.listen.max_buffered = 1ULL << 20;
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(StartsWith("listen.max_buffered is less than two of cache.max_entry")));
+}
+
 TEST_F(check_test, keys_with_a_fault_are_not_judged_again) {
   r.settings.upstream.uri = {};
   r.settings.upstream.auth = auth_kind::pooled;

@@ -99,6 +99,13 @@ TEST_F(load_fault_test, a_value_of_the_wrong_type_is_a_fault) {
   }
 }
 
+TEST_F(load_fault_test, limits_below_their_floor_are_faults) {
+  for (const auto* toml : {"max_in_flight = 0", "max_in_flight = -1", "max_buffered = \"0\"",
+                           "max_buffered = \"1023KiB\"", "max_buffered = 5", "buffer_timeout = \"11m\""}) {
+    EXPECT_THAT(lines(from_file(std::string("[listen]\n") + toml + "\n")), ElementsAre(HasSubstr("allowed: "))) << toml;
+  }
+}
+
 TEST_F(load_fault_test, an_element_needs_its_keys) {
   EXPECT_THAT(
       lines(from_file("[[collection]]\n[[collection]]\nttl = \"1s\"\n")),

@@ -46,6 +46,9 @@ TEST_F(load_test, every_key_of_the_file_is_read) {
 address = "0.0.0.0:27019"
 threads = 4
 max_connections = 5
+max_in_flight = 6
+max_buffered = "64MiB"
+buffer_timeout = "2s"
 tls_cert = ")" + cert + R"("
 tls_key = ")" + cert + R"("
 tls_client_ca = ")" + cert +
@@ -101,6 +104,9 @@ admin = true
   e.listen = {{"0.0.0.0", 27019},
               4,
               5,
+              6,
+              64ULL << 20,
+              2s,
               cert,
               cert,
               cert,

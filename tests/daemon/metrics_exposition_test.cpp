@@ -57,6 +57,10 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_client_connections",
                                  "mongocached_client_connections_total",
                                  "mongocached_client_disconnects_total",
+                                 "mongocached_requests_in_flight",
+                                 "mongocached_buffered_bytes",
+                                 "mongocached_buffered_limit_bytes",
+                                 "mongocached_shed_total",
                                  "mongocached_build_info",
                                  "process_cpu_seconds_total",
                                  "process_open_fds",
@@ -86,6 +90,9 @@ TEST_F(MetricsExposition, EveryLabelValueIsThereFromTheStart) {
   }
   EXPECT_THAT(all, HasSubstr("mongocached_upstream_connections{state=\"idle\"} 0\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_verified_total{result=\"mismatch\"} 0\n"));
+  for (const char* const reason : {"in_flight", "memory", "connections", "no_upstream"}) {
+    EXPECT_THAT(all, HasSubstr(std::string("mongocached_shed_total{reason=\"") + reason + "\"} 0\n"));
+  }
   EXPECT_THAT(all, HasSubstr("mongocached_client_disconnects_total{reason=\"primary_changed\"} 0\n"));
 }
 
@@ -125,10 +132,14 @@ TEST_F(MetricsExposition, GaugesFromPairsOfCountersNeverFallBelowZero) {
 TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.cache.bytes = 268435456;
   input_.redis.up = true;
+  input_.load = {.buffered_bytes = 70'000, .buffered_limit_bytes = 80'000, .in_flight = 3};
   input_.stream.lag_seconds = 0.25;
   const std::string all = text();
   EXPECT_THAT(all, HasSubstr("mongocached_cache_bytes 268435456\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_up 1\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_buffered_bytes 70000\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_buffered_limit_bytes 80000\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_requests_in_flight 3\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_lag_seconds 0.25\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_build_info{version=\"1.2.3\""));
 }

@@ -29,6 +29,7 @@ ROOM = 16 * MEBIBYTE  # for what a test makes the daemon hold: far below the byt
 NOISE = random.Random(7).randbytes(LARGEST_DOCUMENT + CLIENTS)
 BIG: Document = {"find": "big", "filter": {"_id": 1}, "$db": "large"}
 SMALL: Document = {"find": "small", "filter": {"_id": 1}, "$db": "large"}
+LITTLE_ROOM = '[listen]\nmax_buffered = "1MiB"\nbuffer_timeout = "1m"\n'
 PING: Document = {"ping": 1, "$db": "admin"}
 
 
@@ -87,8 +88,11 @@ def promptly(connection: RawConnection, commands: list[Document], within: float 
         assert time.monotonic() - asked < within, command
 
 
-def test_messages_of_48_megabytes_from_eight_clients(servers: Servers, bulk: Bulk) -> None:
-    daemon = servers.daemon(bulk.uri)
+@pytest.mark.parametrize("config", ["", LITTLE_ROOM], ids=["default", "little room"])
+def test_messages_of_48_megabytes_from_eight_clients(
+    servers: Servers, bulk: Bulk, config: str
+) -> None:
+    daemon = servers.daemon(bulk.uri, config=config)
 
     def insert(number: int) -> bytes:
         message = largest_insert(number)
@@ -105,8 +109,11 @@ def test_messages_of_48_megabytes_from_eight_clients(servers: Servers, bulk: Bul
     assert peak.growth < ROOM
 
 
-def test_documents_of_16_mebibytes_to_eight_clients(servers: Servers, bulk: Bulk) -> None:
-    daemon = servers.daemon(bulk.uri)
+@pytest.mark.parametrize("config", ["", LITTLE_ROOM], ids=["default", "little room"])
+def test_documents_of_16_mebibytes_to_eight_clients(
+    servers: Servers, bulk: Bulk, config: str
+) -> None:
+    daemon = servers.daemon(bulk.uri, config=config)
     found = bson.encode(document_of(LARGEST_DOCUMENT, 1, 0))
     assert len(found) == LARGEST_DOCUMENT
 
@@ -158,6 +165,35 @@ def test_client_that_asks_for_many_hits_and_does_not_read(
         assert deaf.receive().response_to == number
     assert bulk.asked["find"] == finds, "all were hits"
     assert peak.growth < 2 * ROOM
+
+
+def test_slow_readers_share_what_may_be_held(
+    servers: Servers, bulk: Bulk, stack: ExitStack
+) -> None:
+    """24 clients each ask for 12 hits of 1 MB and do not read: what they leave is bounded by the
+    setting, not by their number, and who reads gets everything."""
+    limits = 'max_buffered = "4MiB"\nbuffer_timeout = "30s"\n'
+    daemon = servers.daemon(bulk.uri, config=f"[listen]\nthreads = 1\n{limits}")
+    other = stack.enter_context(connect(daemon))
+    medium = BIG | {"find": "medium"}
+    promptly(other, [SMALL, SMALL, medium, medium])
+    deaf = [stack.enter_context(connect(daemon)) for _ in range(24)]
+    peak = Peak(daemon)
+    for client in deaf:
+        client.socket.sendall(b"".join(op_msg(medium, number) for number in range(1, 13)))
+    for client in deaf:
+        assert client.socket.recv(1, socket.MSG_PEEK), "a reply has begun"
+    promptly(other, [SMALL] * 200)
+    assert daemon.metrics().value("mongocached_buffered_bytes") < 6 * MEBIBYTE
+    with ThreadPoolExecutor(CLIENTS) as threads:
+
+        def read_all(client: RawConnection) -> list[int]:
+            return [client.receive().response_to for _ in range(12)]
+
+        assert list(threads.map(read_all, deaf)) == [list(range(1, 13))] * len(deaf)
+    wait_until(lambda: daemon.metrics().value("mongocached_buffered_bytes") == 0)
+    assert peak.growth < ROOM
+    assert daemon.metrics().by("mongocached_shed_total", "reason") == {}
 
 
 def test_upstream_that_does_not_read(servers: Servers, bulk: Bulk, stack: ExitStack) -> None:

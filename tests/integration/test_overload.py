@@ -1,20 +1,22 @@
-"""More than can be served at once: shared reads, hits beside a slow upstream, too many clients."""
+"""More than can be served at once: identical reads, slow upstreams, too many of anything."""
 
 from __future__ import annotations
 
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
-from pymongo.errors import AutoReconnect
-from support.counted import by_id, count
-from support.raw import RawConnection, connect
+from pymongo.errors import AutoReconnect, OperationFailure
+from support.counted import BYPASS, by_id, count
+from support.memory import Peak
+from support.raw import RawConnection, connect, op_msg
 from support.scripted_upstream import ScriptedUpstream
 from support.servers import Daemon, Servers
 from support.wait import wait_until
@@ -23,6 +25,9 @@ Document = dict[str, Any]
 DISCONNECTS = "mongocached_client_disconnects_total"
 NO_MEMORY = '[cache]\nmemory = "0"\n'
 ONE_THREAD = "[listen]\nthreads = 1\n"
+SHED = "mongocached_shed_total"
+TRY_AGAIN_LATER = 262  # ExceededTimeLimit
+OVERLOADED = {"SystemOverloadedError", "RetryableError", "NoWritesPerformed"}
 KNOWN, WANTED = by_id("busy", 1), by_id("busy", 2)
 LIST: Document = {"find": "films", "filter": {"n": {"$gt": 3}}, "limit": 5, "$db": "busy"}
 
@@ -183,6 +188,163 @@ def test_hits_do_not_wait_for_misses(
     assert beside < alone + 0.005
 
 
+def test_clients_that_do_not_wait_leave_time_for_others(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    """Eight clients never stop asking for hits; the ninth gets one for each that it asks for."""
+    daemon = servers.daemon(scripted.uri, config=ONE_THREAD)
+    reader, *greedy = connected(stack, daemon, 9)
+    for client in (reader, reader, *greedy):
+        client.request(KNOWN)
+    burst = b"".join(op_msg(KNOWN, number) for number in range(1, 501))
+    asked = 0
+
+    def keep_asking(client: RawConnection) -> None:
+        client.socket.sendall(burst)
+        while not enough:
+            client.socket.sendall(burst)
+            for _ in range(500):
+                client.receive()
+        for _ in range(500):
+            client.receive()
+
+    enough = False
+    with ThreadPoolExecutor(len(greedy)) as threads:
+        running = [threads.submit(keep_asking, client) for client in greedy]
+        try:
+            before = count(daemon, "l1_hit")
+            while count(daemon, "l1_hit") < before + 20_000:
+                assert reader.request(KNOWN).document["ok"] == 1
+                asked += 1
+        finally:
+            enough = True
+        for one in running:
+            one.result(30)
+    assert asked > 0
+    assert daemon.metrics().by(SHED, "reason") == {}
+
+
+# More requests than allowed
+
+
+def is_shed(answer: Document) -> bool:
+    return answer.get("code") == TRY_AGAIN_LATER and set(answer["errorLabels"]) >= OVERLOADED
+
+
+def shed(daemon: Daemon) -> dict[str, float]:
+    return daemon.metrics().by(SHED, "reason")
+
+
+def test_misses_beyond_the_limit_are_shed_and_hits_are_not(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    limit, late = 5, 20
+    daemon = servers.daemon(scripted.uri, config=f"[listen]\nmax_in_flight = {limit}\n")
+    reader, *others = connected(stack, daemon, 1 + limit + late)
+    for client in (reader, reader, *others):
+        client.request(KNOWN)
+    scripted.asked.clear()
+    with scripted.holding("find"):
+        for number, client in enumerate(others[:limit]):
+            client.send(by_id("busy", f"miss {number}"))
+        wait_until(lambda: scripted.asked["find"] == limit, what="as many as may to be upstream")
+        for number, client in enumerate(others[limit:]):
+            assert is_shed(client.request(by_id("busy", f"late {number}")).document)
+            assert client.request(KNOWN).document["ok"] == 1
+        for _ in range(200):
+            assert reader.request(KNOWN).document["ok"] == 1
+        assert daemon.metrics().value("mongocached_requests_in_flight") == limit
+        assert (
+            daemon.metrics().value("mongocached_requests_total", outcome="error", command="find")
+            == late
+        )
+    assert all(client.receive().document["ok"] == 1 for client in others[:limit])
+    for number, client in enumerate(others[limit:]):
+        assert client.request(by_id("busy", f"late {number}")).document["ok"] == 1
+    assert shed(daemon) == {"in_flight": late}
+    wait_until(lambda: daemon.metrics().value("mongocached_requests_in_flight") == 0)
+
+
+Films = pymongo.collection.Collection[Document]
+OPERATIONS: dict[str, Callable[[Films], Any]] = {
+    "find": lambda films: films.find_one({"_id": 7}),
+    "aggregate": lambda films: films.count_documents({}),
+    "insert": lambda films: films.insert_one({"_id": 7}),
+    "update": lambda films: films.update_one({"_id": 7}, {"$set": {"a": 1}}),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_driver_tries_again_what_was_shed(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack, operation: str
+) -> None:
+    """Reads and writes succeed once the pressure is gone, on the connection that they had."""
+    daemon = servers.daemon(scripted.uri, config="[listen]\nmax_in_flight = 1\n")
+    first = stack.enter_context(connect(daemon))
+    client = stack.enter_context(pymongo.MongoClient(daemon.uri, maxAdaptiveRetries=20))
+    films = client.busy.films
+    films.find_one({"_id": 1})
+    opened = daemon.metrics().value("mongocached_client_connections_total")
+    with ThreadPoolExecutor(1) as threads, scripted.holding("distinct") as arrived:
+        first.send({"distinct": "films", "key": "a", "$db": "busy"})
+        wait_until(arrived)
+        doing = threads.submit(OPERATIONS[operation], films)
+        wait_until(lambda: shed(daemon).get("in_flight", 0) >= 1, what="the first try to be shed")
+        scripted.release("distinct")
+        assert first.receive().document["ok"] == 1
+        doing.result(30)
+    assert daemon.metrics().value("mongocached_client_connections_total") == opened
+    assert set(shed(daemon)) == {"in_flight"}
+
+
+def test_driver_that_goes_on_being_shed_gets_the_error(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    daemon = servers.daemon(scripted.uri, config="[listen]\nmax_in_flight = 1\n")
+    first = stack.enter_context(connect(daemon))
+    films = stack.enter_context(pymongo.MongoClient(daemon.uri)).busy.films
+    films.find_one({"_id": 1})
+    with scripted.holding("distinct") as arrived:
+        first.send({"distinct": "films", "key": "a", "$db": "busy"})
+        wait_until(arrived)
+        with pytest.raises(OperationFailure) as failure:
+            films.insert_one({"_id": 7})
+    assert failure.value.code == TRY_AGAIN_LATER
+    assert shed(daemon)["in_flight"] >= 2, "it was tried again"
+    assert "insert" not in scripted.asked
+
+
+# More bytes than allowed
+
+
+def test_requests_wait_for_room_and_are_shed_when_there_is_none(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    """Of 40 messages of 200 kB that have begun, 1 MiB has room for five."""
+    limits = 'max_buffered = "1MiB"\nbuffer_timeout = "300ms"\n'
+    daemon = servers.daemon(scripted.uri, config=ONE_THREAD + limits)
+    reader, *clients = connected(stack, daemon, 41)
+    reader.request(KNOWN)
+    message = op_msg({"distinct": "films", "comment": "x" * 200_000, "$db": "busy"})
+    peak = Peak(daemon)
+    for client in clients:
+        client.socket.sendall(message[:100_000])
+    wait_until(lambda: shed(daemon).get("memory") == 35, what="the others to lose their patience")
+    held = daemon.metrics().value("mongocached_buffered_bytes")
+    assert 1_000_000 <= held < (1 << 20) + 200_000, "the room, and what had been read by then"
+    for _ in range(100):
+        assert reader.request(KNOWN).document["ok"] == 1
+    for client in clients:
+        client.socket.sendall(message[100_000:])
+    answers = [client.receive().document for client in clients]
+    assert sum(is_shed(answer) for answer in answers) == 35
+    assert sum(answer["ok"] for answer in answers) == 5
+    assert clients[-1].request({"ping": 1, "$db": "admin"}).document["ok"] == 1
+    wait_until(lambda: daemon.metrics().value("mongocached_buffered_bytes") == 0)
+    assert peak.growth < 8 << 20
+    assert daemon.metrics().by(BYPASS, "reason").get("memory", 0) == 0
+
+
 # More clients than allowed
 
 
@@ -205,6 +367,9 @@ def test_clients_above_the_limit_disturb_nobody(
             assert client.request(KNOWN).document["ok"] == 1
     metrics = daemon.metrics()
     assert metrics.by(DISCONNECTS, "reason") == {"too_many": 200}
+    assert metrics.by(SHED, "reason") == {"connections": 200}
+    lines = daemon.process.log_text().count("reason=connections")
+    assert 1 <= lines < 100, "said, but not each time"
     assert metrics.value("mongocached_client_connections") == 3
     clients[0].close()
     wait_until(lambda: is_served(daemon), ignore=(ConnectionError,), what="the place to be free")

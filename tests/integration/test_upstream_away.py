@@ -79,6 +79,7 @@ def test_requests_that_find_no_upstream(servers: Servers, relay: RelayThread, wh
             return daemon.metrics().by(REQUESTS, "outcome", command=next(iter(command)))
 
         wait_until(lambda: outcomes() == {"error": 1}, what="the count, which follows the reply")
+        assert daemon.metrics().by("mongocached_shed_total", "reason") == {"no_upstream": 1}
     with connect(daemon, 20) as client:
         assert client.request(command).document["ok"] == 1
 

@@ -60,8 +60,13 @@ class ScriptedUpstream:
         try:
             yield arrived.is_set
         finally:
-            del self._held[command]
+            self._held.pop(command, None)
             released.set()
+
+    def release(self, command: str) -> None:
+        """What is held goes on before the end of `holding`."""
+        _, released = self._held.pop(command)
+        released.set()
 
     def received(self, command: Document, sections: bytes) -> None:
         """For who looks at them: the bytes behind the command's body."""

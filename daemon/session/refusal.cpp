@@ -1,0 +1,69 @@
+// What a client gets in place of an answer: errors of our own, with the labels by which drivers retry.
+#include <boost/container/static_vector.hpp>
+
+#include "daemon/session/relay.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+using labels = boost::container::static_vector<std::string_view, 6>;
+
+// Never TransientTransactionError for a commit: what was sent before may have committed, and a driver would run the
+// whole transaction again. The commit alone may be sent again.
+labels labels_of(const request& r) {
+  const auto& c = r.command;
+  if (c.is("commitTransaction")) return {"RetryableWriteError", "UnknownTransactionCommitResult"};
+  if (c.is("abortTransaction")) return {"RetryableWriteError"};
+  if (c.in_transaction) return {"TransientTransactionError"};
+  if (c.has_txn_number) return {"RetryableWriteError"};
+  if (c.is("getMore")) return {"ResumableChangeStreamError"};
+  return {};
+}
+
+const char* text_of(shed_reason why) noexcept {
+  return why == shed_reason::memory ? "too many bytes are held for clients (listen.max_buffered): try again later"
+                                    : "too many requests are in flight (listen.max_in_flight): try again later";
+}
+
+// Reads and drops what is left of a large request, so that an error can be answered in its place.
+task<bool> skip_rest(session& s, request& r) {
+  const std::span scratch(s.thread().input);
+  while (r.unread > 0) {
+    if (co_await s.read_rest(r, scratch.first(std::min(scratch.size(), r.unread))) == 0) co_return false;
+  }
+  co_return true;
+}
+
+task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text, const labels& with) {
+  if (!co_await skip_rest(s, r)) co_return;
+  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) co_return;
+  protocol::byte_buffer out;
+  protocol::append_error_reply(out, s.next_request_id(), r.header.request_id, code, text, {with.data(), with.size()});
+  co_await s.send_reply(out);
+}
+
+}  // namespace
+
+task<void> fail(session& s, request& r, exchange how) {
+  if (how == exchange::client_lost) co_return;
+  if (how == exchange::upstream_lost) {
+    // F3: as the server's own loss would look.
+    s.close(disconnect::upstream_lost);
+    co_return;
+  }
+  s.thread().count_shed(shed_reason::no_upstream);
+  const auto text = "no suitable upstream server is available: " + s.thread().upstream->description;
+  co_await refuse(s, r, protocol::error_code::failed_to_satisfy_read_preference, text, labels_of(r));
+}
+
+// Drivers know ExceededTimeLimit as an error after which a read may be tried again, and leave the server and their
+// connections as they are. Newer ones go by the labels, wait longer each time, and then try any command again.
+task<void> shed(session& s, request& r, shed_reason why) {
+  s.thread().count_shed(why);
+  auto with = labels_of(r);
+  for (const auto* label : {"SystemOverloadedError", "RetryableError", "NoWritesPerformed"}) with.emplace_back(label);
+  co_await refuse(s, r, protocol::error_code::exceeded_time_limit, text_of(why), with);
+  s.finished(r, {outcome::error, cache::bypass_reason::none});
+}
+
+}  // namespace mongocached::daemon
