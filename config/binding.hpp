@@ -66,8 +66,11 @@ void assign_element(Element& element, const value& v) {
 template <class Element, auto Member>
 std::optional<value> get_element(const Element& element) {
   const auto& member = element.*Member;
-  if constexpr (is_optional<std::remove_cvref_t<decltype(member)>>) {
+  using type = std::remove_cvref_t<decltype(member)>;
+  if constexpr (is_optional<type>) {
     if (!member) return std::nullopt;
+  } else if constexpr (std::is_same_v<type, secret>) {
+    if (member.empty()) return std::nullopt;
   }
   return to_value(member);
 }

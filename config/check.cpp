@@ -122,9 +122,9 @@ class checker {
   void users() {
     const auto& s = out_.settings;
     if (good({"upstream.auth"})) {
-      if (s.upstream.auth == auth_kind::pooled && s.users.empty() && good({"user"})) {
-        fault("upstream.auth",
-              " = \"pooled\": no [[user]] may connect; allowed: \"passthrough\", or at least one [[user]]");
+      if (s.upstream.auth == auth_kind::pooled && s.users.empty() && good({"user"})) nobody_logs_in();
+      if (s.upstream.auth == auth_kind::passthrough && s.listen.allow_unauthenticated) {
+        note("listen.allow_unauthenticated has no effect: upstream.auth is \"passthrough\"");
       }
       if (s.upstream.auth == auth_kind::passthrough && !s.users.empty()) {
         note("[[user]] has no effect: upstream.auth is \"passthrough\"");
@@ -132,10 +132,34 @@ class checker {
     }
     std::set<std::string_view> names;
     for (std::size_t i = 0; i < s.users.size(); ++i) {
+      one_secret("user[" + std::to_string(i + 1) + "].", s.users[i]);
       const auto& name = s.users[i].name;
       if (name.empty() || names.insert(name).second) continue;
       fault("user[" + std::to_string(i + 1) + "].name",
             " = " + in_quotes_short(name) + ": there is another; allowed: each name once");
+    }
+  }
+
+  // Pooled without users: whoever may connect has the proxy's rights (wire rule I3).
+  void nobody_logs_in() {
+    const auto& listen = out_.settings.listen;
+    if (listen.allow_unauthenticated) {
+      note("everybody who can connect has the rights of the user in upstream.uri: listen.allow_unauthenticated");
+    } else if (!listen.address.is_loopback()) {
+      fault("upstream.auth",
+            " = \"pooled\": no [[user]] may connect; allowed: \"passthrough\", or at least one [[user]]");
+    } else {
+      note("there is no [[user]]: every client on this machine has the rights of the user in upstream.uri");
+    }
+  }
+
+  void one_secret(const std::string& at, const user& who) {
+    const auto password = at + "password";
+    if (!good({password, at + "scram_sha_256"})) return;
+    if (who.password.empty() && who.scram_sha_256.empty()) {
+      fault(password, " is not set; allowed: a text of at least 1 byte, or scram_sha_256 in its place");
+    } else if (!who.password.empty() && !who.scram_sha_256.empty()) {
+      fault(password, " = ***: scram_sha_256 is set as well; allowed: one of the two");
     }
   }
 

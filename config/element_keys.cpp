@@ -53,13 +53,20 @@ const std::array user_table{
     element<user, &user::password>({.section = "user",
                                     .name = "password",
                                     .spec = {value_kind::secret, 1},
-                                    .meaning = "Must be given, here or as password_file.",
-                                    .required = true,
+                                    .meaning = "Must be given, here or as password_file, unless scram_sha_256 is.",
                                     .file_name = "password_file"}),
     element<user, &user::admin>({.section = "user",
                                  .name = "admin",
                                  .spec = plain(value_kind::boolean),
-                                 .meaning = "Whether the user may ask mongocached for its status. Default false."}),
+                                 .meaning = "Whether the user may manage the upstream's users and roles and end "
+                                            "other users' sessions. Default false."}),
+    element<user, &user::scram_sha_256>(
+        {.section = "user",
+         .name = "scram_sha_256",
+         .spec = {value_kind::secret, 1},
+         .meaning = "In place of the password what a server keeps of it: "
+                    "\"SCRAM-SHA-256$15000:salt$StoredKey:ServerKey\" in base64, 15000 iterations or more.",
+         .file_name = "scram_sha_256_file"}),
 };
 
 }  // namespace

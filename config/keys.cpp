@@ -127,6 +127,12 @@ const std::array key_table{
         {.name = "advertise",
          .spec = plain(value_kind::public_endpoint_or_none),
          .meaning = "The address by which clients reach mongocached, told to them with pose \"replica_set\"."}),
+    listen<&listen_settings::allow_unauthenticated>(
+        {.name = "allow_unauthenticated",
+         .spec = plain(value_kind::boolean),
+         .meaning = "With auth \"pooled\": whether clients that have not logged in are served, with all rights of the "
+                    "user in upstream.uri, wherever they come from.",
+         .zero = "With false: only from this machine, and only while there is no [[user]]"}),
 
     upstream<&upstream_settings::uri>(
         {.name = "uri",

@@ -57,7 +57,8 @@ struct listen_settings {
   std::string unix_socket;
   duration drain_timeout = std::chrono::seconds{10};
   pose_kind pose = pose_kind::mongos;
-  std::optional<endpoint> advertise;  // always there with pose replica_set
+  std::optional<endpoint> advertise;   // always there with pose replica_set
+  bool allow_unauthenticated = false;  // pooled only: who has not logged in is served
 
   friend bool operator==(const listen_settings&, const listen_settings&) = default;
 };
@@ -118,11 +119,12 @@ struct collection_rule {
   friend bool operator==(const collection_rule&, const collection_rule&) = default;
 };
 
-// Who may connect when upstream.auth is pooled.
+// Who may connect when upstream.auth is pooled. Of `password` and `scram_sha_256` exactly one is given.
 struct user {
   std::string name;
   secret password;
   bool admin = false;
+  secret scram_sha_256{};  // "SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey"
 
   friend bool operator==(const user&, const user&) = default;
 };

@@ -38,6 +38,8 @@ data_thread::data_thread(process& shared_, std::size_t index_)
         }
       }),
       upstream(std::make_shared<upstream_snapshot>()) {
+  if (settings->upstream.auth == config::auth_kind::pooled)
+    pools = std::make_unique<upstream_pools>(pool_share(settings->upstream.pool_size, shared.threads, index));
   dice.seed(std::random_device{}());
   input.resize(input_size);
   output.reserve(input_size);
@@ -65,6 +67,7 @@ void data_thread::start() {
 void data_thread::stop() {
   asio::post(context_, [this] {
     while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
+    if (pools) pools->close();
     departed_.clear();
     sockets_.stop();
     stopped_ = true;
@@ -105,6 +108,7 @@ void data_thread::delist(session& s) {
 
 void data_thread::set_upstream(snapshot_ptr fresh_snapshot) {
   asio::post(context_, [this, fresh = std::move(fresh_snapshot)] {
+    if (pools) pools->topology_changed(*upstream, *fresh);
     upstream = fresh;
     for (auto& waiter : std::exchange(upstream_waiters_, {})) waiter->deliver(true);
     // F4: idle clients whose identity is bound to the server of before leave at once.
@@ -170,12 +174,14 @@ void data_thread::sweep() {
   if (auto fresh = shared.settings.load(); fresh != settings) {
     settings = std::move(fresh);
     for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);
+    for (const auto& s : sessions_) s->settings_changed();
   }
   const auto instant = now();
   // Backwards: one that closes is replaced by the last.
   for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->sweep(instant);
   departed_.clear();
   watch_buffers();
+  if (pools) pools->sweep(instant);
   std::erase_if(upstream_waiters_, [](const auto& waiter) { return waiter.use_count() == 1; });
 }
 

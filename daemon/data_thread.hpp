@@ -20,6 +20,7 @@
 #include "daemon/metrics.hpp"
 #include "daemon/one_shot.hpp"
 #include "daemon/poller.hpp"
+#include "daemon/pooled/upstream_pools.hpp"
 #include "daemon/process.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/settling_fills.hpp"
@@ -57,7 +58,8 @@ class data_thread {
   settling_fills settling;
   settling_fills::outcome_handler count_fills;  // books what Redis said to fills
   snapshot_ptr upstream;
-  signed_time clock;  // refreshed from shared.clock before a reply is built
+  std::unique_ptr<upstream_pools> pools;  // null: passthrough
+  signed_time clock;                      // refreshed from shared.clock before a reply is built
   bool draining = false;
   std::minstd_rand dice;         // which hits are verified
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them

@@ -36,6 +36,19 @@ int check_health(const std::string& path, const config::settings& settings) {
   return answer.good ? daemon::exit_clean : daemon::exit_failed;
 }
 
+// What upstream.auth = "pooled" needs besides; false where the settings do not do.
+bool prepare_pool(const config::settings& settings, const daemon::upstream_uri& upstream,
+                  daemon::server_options& options) {
+  if (settings.upstream.auth != config::auth_kind::pooled) return true;
+  std::vector<std::string> faults;
+  std::string error;
+  options.users = daemon::user_table::make(settings.users, nullptr, faults);
+  options.account = daemon::upstream_account::make(upstream, MONGOCACHED_VERSION, error);
+  if (!error.empty()) faults.push_back("upstream.uri: " + error);
+  for (const auto& fault : faults) print_line(stderr, fault);
+  return faults.empty();
+}
+
 int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
   std::string error;
   auto upstream = daemon::parse_upstream_uri(loaded.settings.upstream.uri.reveal(), error);
@@ -43,13 +56,14 @@ int serve(const daemon::command_line& line, const config::options& from, config:
     print_line(stderr, "upstream.uri: " + error);
     return daemon::exit_bad_usage;
   }
+  daemon::server_options options;
+  if (!prepare_pool(loaded.settings, *upstream, options)) return daemon::exit_bad_usage;
   if (line.check_config) {
     print_line(stdout, "the configuration is good");
     return daemon::exit_clean;
   }
   daemon::logger log(loaded.settings.log.level, loaded.settings.log.format);
   for (const auto& note : loaded.notes) log.warn("config", note);
-  daemon::server_options options;
   options.settings = std::make_shared<const config::settings>(std::move(loaded.settings));
   options.upstream = std::move(*upstream);
   options.reload = [from] { return config::load(from); };

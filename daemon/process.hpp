@@ -17,6 +17,9 @@
 #include "daemon/control/topology.hpp"
 #include "daemon/event_limiter.hpp"
 #include "daemon/log.hpp"
+#include "daemon/pooled/pins.hpp"
+#include "daemon/pooled/upstream_login.hpp"
+#include "daemon/pooled/user_table.hpp"
 
 namespace boost::asio::ssl {
 class context;
@@ -48,12 +51,13 @@ struct served_hit;
 }
 
 struct process {
-  process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads)
+  process(std::shared_ptr<const config::settings> initial, logger& log_to, std::size_t threads_)
       : settings(std::move(initial)),
         log(log_to),
         buffers(settings.load()->listen.max_buffered),
+        threads(threads_),
         local({.budget_bytes = settings.load()->cache.memory, .largest = largest_entry(*settings.load())}),
-        coherence(local, {.threads = threads}),
+        coherence(local, {.threads = threads_}),
         authorization(settings.load()->upstream.authz_ttl) {}
 
   // Replaced as a whole on SIGHUP; threads pick it up within a sweep.
@@ -61,12 +65,18 @@ struct process {
   logger& log;
   event_limiter limiter;  // of log lines that clients can cause at will
   buffer_budget buffers;
+  const std::size_t threads;
   cache::local_cache local;
   cache::coherence coherence;
   cache::authorization authorization;
   cache::transaction_table transactions;
   cache::writing_cursors writing_cursors;
   cluster_clock clock;
+
+  // Pooled: who may log in, who opened what, and the user that all traffic runs under. Null in passthrough mode.
+  std::atomic<std::shared_ptr<const user_table>> users;
+  std::unique_ptr<upstream_account> account;
+  daemon::pins pins;
 
   // TLS towards clients, replaced on SIGHUP, and towards the upstream; null: plain.
   std::atomic<std::shared_ptr<boost::asio::ssl::context>> client_tls;

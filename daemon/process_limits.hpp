@@ -16,8 +16,9 @@ struct connection_budget {
 };
 
 struct descriptor_needs {
-  std::uint32_t a_client = 2;   // its own, and in passthrough mode one upstream
-  std::uint32_t reserve = 128;  // listeners, Redis, control plane, side port, files, ...; pooled: add the pool
+  std::uint32_t a_client = 2;  // its own, and in passthrough mode one upstream
+  std::uint32_t reserve =
+      128;  // listeners, Redis, control plane, side port, files, ...; with auth "pooled" the pool is added
 };
 
 // What of `wanted` fits; never 0, so that an operator can at least look inside.

@@ -16,6 +16,7 @@
 #include "daemon/administration.hpp"
 #include "daemon/coherence_feed.hpp"
 #include "daemon/control/driver_runtime.hpp"
+#include "daemon/control/topology_choice.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/metrics_exposition.hpp"
@@ -34,8 +35,11 @@ constexpr auto housekeeping_period = std::chrono::seconds(1);
 constexpr auto drain_poll = std::chrono::milliseconds(20);
 
 std::size_t thread_count(const config::settings& settings) {
-  if (settings.listen.threads != 0) return settings.listen.threads;
-  return std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t wanted =
+      settings.listen.threads != 0 ? settings.listen.threads : std::max(1U, std::thread::hardware_concurrency());
+  // Each has a share of the pool.
+  if (settings.upstream.auth != config::auth_kind::pooled) return wanted;
+  return std::min<std::size_t>(wanted, settings.upstream.pool_size);
 }
 
 std::string environment(const char* name) {
@@ -59,12 +63,6 @@ bool verifies(const config::settings& settings) {
   return settings.cache.verify_share > 0 || std::ranges::any_of(settings.collections, of_rule);
 }
 
-// What is set and not there yet is refused rather than quietly left out.
-void refuse_missing_parts(const config::settings& settings) {
-  const auto refuse = [](const char* what) { throw std::runtime_error(std::string(what) + " is not supported yet"); };
-  if (settings.upstream.auth == config::auth_kind::pooled) refuse("upstream.auth = \"pooled\"");
-}
-
 }  // namespace
 
 class server::impl {
@@ -85,6 +83,7 @@ class server::impl {
   void on_signal(int number);
   void reload();
   void reload_certificates(const config::listen_settings& listen);
+  void take_users(config::result& fresh);
   void drain();
   void finish_drain(cache::instant until);
   void housekeeping();
@@ -116,6 +115,7 @@ class server::impl {
   std::unique_ptr<topology_monitor> topology_;
   std::unique_ptr<verifier> verifier_;
   std::unique_ptr<coherence_feed> feed_;  // null: no collection's mode relies on the change stream
+  snapshot_ptr last_known_;               // on the topology monitor's thread
   snapshot_ptr last_available_;           // on the topology monitor's thread
   thread_metrics redis_metrics_;          // observations come from any data thread, one at a time
   std::mutex redis_metrics_mutex_;
@@ -135,12 +135,16 @@ server::impl::impl(server_options options, logger& log)
         if (level <= driver_log_level::warning) log.debug("driver", message, {{"domain", domain}});
       }) {
   const auto& settings = *options_.settings;
-  refuse_missing_parts(settings);
   warn_of_missing_parts(settings, log_);
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
     throw std::runtime_error("no randomness");
-  const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit());
+  descriptor_needs needs;
+  if (settings.upstream.auth == config::auth_kind::pooled) {
+    needs.a_client = 1;
+    needs.reserve += settings.upstream.pool_size;
+  }
+  const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit(), needs);
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
   shared_.max_connections = budget.max_connections;
   if (settings.listen.pose == config::pose_kind::replica_set) {
@@ -148,6 +152,8 @@ server::impl::impl(server_options options, logger& log)
   }
   shared_.upstream_tls.store(make_upstream_tls(options_.upstream.tls));
   shared_.client_tls.store(make_client_tls(settings.listen));
+  shared_.users = options_.users;
+  shared_.account = std::move(options_.account);
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();
@@ -254,6 +260,13 @@ void server::impl::stop_everything() {
 }
 
 void server::impl::upstream_changed(const snapshot_ptr& now) {
+  const bool news = !last_known_ || !same_content(*last_known_, *now);
+  last_known_ = now;
+  if (!news) {  // but for the members' times, by which only pooled reads go
+    if (options_.settings->upstream.auth != config::auth_kind::pooled) return;
+    for (auto& thread : threads_) thread->set_upstream(now);
+    return;
+  }
   log_.info("upstream", "topology changed", {{"description", now->description}, {"available", now->available}});
   if (now->available) {
     // Another primary may not have what the one before had acknowledged (coherence S1): nothing cached survives an
@@ -318,6 +331,7 @@ void server::impl::reload() {
   notifier_.reloading(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
   auto fresh = options_.reload();
+  take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
@@ -346,6 +360,19 @@ void server::impl::reload_certificates(const config::listen_settings& listen) {
   };
   renew(shared_.client_tls, [&] { return make_client_tls(listen); });
   renew(shared_.upstream_tls, [this] { return make_upstream_tls(options_.upstream.tls); });
+}
+
+// Faults of users count with those of the settings.
+void server::impl::take_users(config::result& fresh) {
+  const auto before = shared_.users.load();
+  if (!before || !fresh.ok()) return;
+  std::vector<std::string> faults;
+  auto users = user_table::make(fresh.settings.users, before.get(), faults);
+  for (auto& fault : faults) fresh.faults.push_back({"user", std::move(fault)});
+  if (!users) return;
+  before->revoke_missing_in(*users);
+  shared_.users.store(std::move(users));
+  shared_.authorization.revoke_all();
 }
 
 void server::impl::drain() {

@@ -10,12 +10,17 @@
 #include "daemon/control/upstream_uri.hpp"
 #include "daemon/inherited_sockets.hpp"
 #include "daemon/log.hpp"
+#include "daemon/pooled/upstream_login.hpp"
+#include "daemon/pooled/user_table.hpp"
 
 namespace mongocached::daemon {
 
 struct server_options {
   std::shared_ptr<const config::settings> settings;
   upstream_uri upstream;
+  // upstream.auth = "pooled" only: who may log in, and as whom the proxy does.
+  std::shared_ptr<const user_table> users{};
+  std::unique_ptr<upstream_account> account{};
   std::function<config::result()> reload;  // reads the configuration again, for SIGHUP
   std::string version;
   inherited_sockets inherited;  // taken in place of listen.address and http.address

@@ -4,11 +4,11 @@
 
 namespace mongocached::daemon {
 
-task<error_code> upstream_link::connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
-                                        bool check_host) {
-  host_ = target.host;
-  port_ = target.port;
-  target_version_ = target.version;
+task<error_code> upstream_link::connect(std::string host, std::uint16_t port, std::uint64_t version,
+                                        std::shared_ptr<asio::ssl::context> tls, bool check_host) {
+  host_ = std::move(host);
+  port_ = port;
+  target_version_ = version;
   error_code ec;
   const auto endpoints = co_await resolver_.async_resolve(host_, std::to_string(port_), as_result(ec));
   if (ec) co_return ec;

@@ -1,5 +1,6 @@
-// One connection to the upstream, of one client in passthrough mode. Whole messages in and out; messages too large to
-// be held are handed over in pieces. One thread. Deadlines are kept by the owner, who closes the link.
+// One connection to the upstream: of one client in passthrough mode, of the request that borrowed it in pooled mode.
+// Whole messages in and out; messages too large to be held are handed over in pieces. One thread. Deadlines are kept by
+// the owner, who closes the link.
 #pragma once
 
 #include <string>
@@ -23,7 +24,11 @@ class upstream_link {
 
   // Resolves and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
-                                         bool check_host);
+                                         bool check_host) {
+    return connect(target.host, target.port, target.version, tls, check_host);
+  }
+  [[nodiscard]] task<error_code> connect(std::string host, std::uint16_t port, std::uint64_t version,
+                                         std::shared_ptr<asio::ssl::context> tls, bool check_host);
 
   [[nodiscard]] task<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
 

@@ -18,6 +18,10 @@ const char* name_of(error_code code) noexcept {
       return "Unauthorized";
     case error_code::authentication_failed:
       return "AuthenticationFailed";
+    case error_code::cursor_not_found:
+      return "CursorNotFound";
+    case error_code::max_time_ms_expired:
+      return "MaxTimeMSExpired";
     case error_code::invalid_options:
       return "InvalidOptions";
     case error_code::command_not_found:
@@ -26,6 +30,10 @@ const char* name_of(error_code code) noexcept {
       return "ShutdownInProgress";
     case error_code::failed_to_satisfy_read_preference:
       return "FailedToSatisfyReadPreference";
+    case error_code::max_staleness_out_of_range:
+      return "MaxStalenessOutOfRange";
+    case error_code::too_many_logical_sessions:
+      return "TooManyLogicalSessions";
     case error_code::primary_stepped_down:
       return "PrimarySteppedDown";
     case error_code::exceeded_time_limit:

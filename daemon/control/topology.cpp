@@ -109,9 +109,11 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
     if (!current()->available && !pool_has_target_) publish(choose_target(*current(), pool_seen_));
   }
 
-  void on_check_succeeded(const std::string& address) override {
+  void on_check_succeeded(const std::string& address, std::int64_t last_write_ms) override {
+    const auto now = std::chrono::duration_cast<milliseconds>(clock::now().time_since_epoch()).count();
     const std::lock_guard lock(publishing_);
     pool_seen_.errors.erase(address);
+    if (pool_seen_.heard(address, last_write_ms, now) && pool_seen_.servers.size() > 1) publish_times();
   }
 
   // A probe's view while it is being made (`last` false) and at its end. Returns what the last one means.
@@ -155,6 +157,25 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
       const std::lock_guard lock(state_);
       current_ = next;
       changed_.notify_all();
+    }
+    on_change_(std::move(next));
+  }
+
+  // The same snapshot with the members' newest times. Publishing_ held.
+  void publish_times() {
+    const snapshot_ptr before = current();
+    if (closed_ || before->version == 0 || before->kind != upstream_kind::replica_set) return;
+    auto next = std::make_shared<upstream_snapshot>(*before);
+    for (upstream_server& server : next->servers) {
+      for (const upstream_server& seen : pool_seen_.servers) {
+        if (seen.host != server.host || seen.port != server.port) continue;
+        server.last_write_ms = seen.last_write_ms;
+        server.heard_ms = seen.heard_ms;
+      }
+    }
+    {
+      const std::lock_guard lock(state_);
+      current_ = next;
     }
     on_change_(std::move(next));
   }

@@ -32,11 +32,19 @@ struct upstream_server {
   server_type type = server_type::unknown;
   std::int64_t round_trip_ms = -1;  // -1: not known
   protocol::byte_buffer hello;      // raw BSON of its hello reply; empty while unknown
+  // Of its newest heartbeat, in milliseconds: lastWrite.lastWriteDate by its own clock, and when it came by ours. -1:
+  // not known. They change without a new version.
+  std::int64_t last_write_ms = -1;
+  std::int64_t heard_ms = -1;
 };
+
+// How often a member is heard of at least: libmongoc's heartbeatFrequencyMS.
+inline constexpr std::int64_t heartbeat_period_ms = 10'000;
 
 struct upstream_snapshot {
   upstream_kind kind = upstream_kind::unknown;
   bool available = false;  // clients can be sent to host:port now
+  bool direct = false;     // directConnection=true: no other server is one to be chosen
   std::string host;        // the target; while not available the last one, empty if there never was one
   std::uint16_t port = 0;
   protocol::byte_buffer hello;        // the target's hello reply, raw BSON; while not available the last one

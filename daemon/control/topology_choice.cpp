@@ -170,15 +170,29 @@ void topology_observation::update(std::vector<upstream_server> answering) {
       return other.host == server.host && other.port == server.port;
     });
     if (found != answering.end()) {
+      const auto [written, came] = std::pair(server.last_write_ms, server.heard_ms);
       server = std::move(*found);
+      server.last_write_ms = written;
+      server.heard_ms = came;
     } else {
       server = {server.host, server.port, server_type::unknown, -1, {}};
     }
   }
 }
 
+bool topology_observation::heard(const std::string& address, std::int64_t last_write_ms, std::int64_t now_ms) {
+  for (upstream_server& server : servers) {
+    if (host_and_port(server.host, server.port) != address) continue;
+    server.last_write_ms = last_write_ms;
+    server.heard_ms = now_ms;
+    return true;
+  }
+  return false;
+}
+
 upstream_snapshot choose_target(const upstream_snapshot& before, const topology_observation& seen) {
   upstream_snapshot after = before;
+  after.direct = seen.direct;
   after.servers = seen.servers;
   std::sort(after.servers.begin(), after.servers.end(), [](const upstream_server& a, const upstream_server& b) {
     return std::tie(a.host, a.port) < std::tie(b.host, b.port);

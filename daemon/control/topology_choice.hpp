@@ -21,6 +21,8 @@ struct topology_observation {
   void open(const std::string& host, std::uint16_t port);
   void close(const std::string& host, std::uint16_t port);
   void update(std::vector<upstream_server> answering);
+  // A heartbeat: what upstream_server says of last_write_ms and heard_ms. False if there is no such server.
+  bool heard(const std::string& address, std::int64_t last_write_ms, std::int64_t now_ms);
 };
 
 // The snapshot after `before`, given what is seen now: target rules of topology.hpp. The version is bumped where they

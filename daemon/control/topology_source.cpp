@@ -27,6 +27,13 @@ std::string address_of(const mongoc_host_list_t* host) {
   return host_and_port(host->host, host->port);
 }
 
+std::int64_t last_write_in(const bson_t& hello) {
+  bson_iter_t top;
+  bson_iter_t date;
+  const bool given = bson_iter_init(&top, &hello) && bson_iter_find_descendant(&top, "lastWrite.lastWriteDate", &date);
+  return given && BSON_ITER_HOLDS_DATE_TIME(&date) ? bson_iter_date_time(&date) : -1;
+}
+
 topology_listener& listener_of(void* context) {
   return *static_cast<topology_listener*>(context);
 }
@@ -74,7 +81,8 @@ void mongocached_on_heartbeat_failed(const mongoc_apm_server_heartbeat_failed_t*
 
 void mongocached_on_heartbeat_succeeded(const mongoc_apm_server_heartbeat_succeeded_t* event) {
   listener_of(mongoc_apm_server_heartbeat_succeeded_get_context(event))
-      .on_check_succeeded(address_of(mongoc_apm_server_heartbeat_succeeded_get_host(event)));
+      .on_check_succeeded(address_of(mongoc_apm_server_heartbeat_succeeded_get_host(event)),
+                          last_write_in(*mongoc_apm_server_heartbeat_succeeded_get_reply(event)));
 }
 
 }  // extern "C"
@@ -113,7 +121,9 @@ class scan_listener final : public topology_listener {
     on_view_(seen_);
   }
   void on_check_failed(const std::string& address, const std::string& why) override { seen_.errors[address] = why; }
-  void on_check_succeeded(const std::string& address) override { seen_.errors.erase(address); }
+  void on_check_succeeded(const std::string& address, std::int64_t /*last_write_ms*/) override {
+    seen_.errors.erase(address);
+  }
 
   [[nodiscard]] const topology_observation& seen() const noexcept { return seen_; }
 

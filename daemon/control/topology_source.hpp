@@ -24,7 +24,8 @@ class topology_listener {
   virtual void on_server_closed(const std::string& host, std::uint16_t port) = 0;
   virtual void on_servers(std::vector<upstream_server> answering) = 0;
   virtual void on_check_failed(const std::string& address, const std::string& why) = 0;
-  virtual void on_check_succeeded(const std::string& address) = 0;
+  // `last_write_ms`: lastWrite.lastWriteDate; -1 where the reply has none.
+  virtual void on_check_succeeded(const std::string& address, std::int64_t last_write_ms) = 0;
 
  protected:
   ~topology_listener() = default;

@@ -11,6 +11,16 @@ void client_identity::changing(std::string_view mechanism) {
   shareable_ = mechanism.starts_with("SCRAM-");
 }
 
+void client_identity::shut_out() {
+  recent_ = {};
+  id_ = proofs_.make_private();
+}
+
+void client_identity::let_in() {
+  recent_ = {};
+  id_ = cache::anonymous;
+}
+
 void client_identity::revoke() {
   recent_ = {};
   proofs_.revoke(id_);

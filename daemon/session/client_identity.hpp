@@ -18,6 +18,9 @@ class client_identity {
   void changing(std::string_view mechanism);
   // The upstream said that the conversation succeeded.
   void authenticated() noexcept { authenticated_ = true; }
+  // Pooled: one that has not logged in has no proof and never gets one; whoever has shares them with all (I2).
+  void shut_out();
+  void let_in();
   // Proofs of this connection fall (codes 13, 18, 391).
   void revoke();
 

@@ -12,6 +12,19 @@ namespace mongocached::daemon {
 [[nodiscard]] task<void> serve_hello(session& s, request& r, protocol::bson_view body);
 // saslStart, saslContinue, logout, authenticate: relayed, and watched (I1, I2).
 [[nodiscard]] task<void> serve_authentication(session& s, request& r);
+// Pooled (serve_pooled.cpp).
+// Whether the request may travel upstream; if not, it has been answered. Says where to, as far as the command does.
+[[nodiscard]] task<bool> admit(session& s, request& r);
+// The whole of a large message, where its front does not show the fields that admit() goes by. False: the client left.
+[[nodiscard]] bool shows_its_body(const request& r) noexcept;
+[[nodiscard]] task<bool> read_whole(session& s, request& r);
+// U6: a read goes where its read preference says. False: it has been answered.
+[[nodiscard]] task<bool> prefer(session& s, request& r);
+// Whether it goes to the one server whose answers may be kept; then it stays so.
+[[nodiscard]] bool reads_the_target(session& s);
+[[nodiscard]] task<void> serve_pooled_hello(session& s, request& r, protocol::bson_view body);
+[[nodiscard]] task<void> serve_pooled_authentication(session& s, request& r);
+
 [[nodiscard]] task<void> serve_read(session& s, request& r);
 [[nodiscard]] task<void> serve_write(session& s, request& r, cache::write_plan plan);
 

@@ -108,6 +108,7 @@ task<void> read_flow::run() {
       co_await fail(s_, r_, how);
       co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
     }
+    s_.release_upstream();  // who waits for others below must not keep them from it
     reason = plan_under_rules();
   }
   if (reason == cache::bypass_reason::none && proven_ && who_.mode != cache::promise::strict) {

@@ -25,13 +25,23 @@ const char* text_of(shed_reason why) noexcept {
                                     : "too many requests are in flight (listen.max_in_flight): try again later";
 }
 
-// Reads and drops what is left of a large request, so that an error can be answered in its place.
-task<bool> skip_rest(session& s, request& r) {
-  const std::span scratch(s.thread().input);
-  while (r.unread > 0) {
-    if (co_await s.read_rest(r, scratch.first(std::min(scratch.size(), r.unread))) == 0) co_return false;
-  }
-  co_return true;
+refusal no_suitable_server(session& s) {
+  return {protocol::error_code::failed_to_satisfy_read_preference,
+          "no suitable upstream server is available: " + s.thread().upstream->description};
+}
+
+// F4, F5, U6: why a pooled client's request could not be carried out.
+refusal pooled_failure(session& s, const request& r, exchange how) {
+  using code = protocol::error_code;
+  if (how == exchange::upstream_lost) return {code::host_unreachable, "the connection to the upstream was lost"};
+  const auto& client = *s.pooled();
+  if (client.pinned && client.lack == pooled_client::shortage::no_server)
+    return {code::host_unreachable, "the server that holds the cursor or transaction cannot be reached"};
+  if (client.lack != pooled_client::shortage::no_connection) return no_suitable_server(s);
+  const bool own_limit =
+      r.command.max_time_ms > 0 && data_thread::now() >= r.received + std::chrono::milliseconds(r.command.max_time_ms);
+  if (own_limit) return {code::max_time_ms_expired, "operation exceeded time limit while it waited for a connection"};
+  return {code::exceeded_time_limit, "no connection to the upstream became free in time: upstream.pool_size"};
 }
 
 task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text, const labels& with) {
@@ -44,16 +54,30 @@ task<void> refuse(session& s, request& r, protocol::error_code code, std::string
 
 }  // namespace
 
+task<bool> skip_rest(session& s, request& r) {
+  const std::span scratch(s.thread().input);
+  while (r.unread > 0) {
+    if (co_await s.read_rest(r, scratch.first(std::min(scratch.size(), r.unread))) == 0) co_return false;
+  }
+  co_return true;
+}
+
 task<void> fail(session& s, request& r, exchange how) {
   if (how == exchange::client_lost) co_return;
+  auto* const client = s.pooled();
   if (how == exchange::upstream_lost) {
-    // F3: as the server's own loss would look.
-    s.close(disconnect::upstream_lost);
-    co_return;
+    if (client != nullptr) s.shared().request_topology_check();
+    if (client == nullptr || client->reply_begun) {
+      // F3: as the server's own loss would look.
+      s.close(disconnect::upstream_lost);
+      co_return;
+    }
+  } else {
+    s.thread().count_shed(shed_reason::no_upstream);
   }
-  s.thread().count_shed(shed_reason::no_upstream);
-  const auto text = "no suitable upstream server is available: " + s.thread().upstream->description;
-  co_await refuse(s, r, protocol::error_code::failed_to_satisfy_read_preference, text, labels_of(r));
+  const auto why = client != nullptr ? pooled_failure(s, r, how) : no_suitable_server(s);
+  const auto with = labels_of(r);
+  co_await refuse(s, r, why.code, why.text, with);
 }
 
 // Drivers know ExceededTimeLimit as an error after which a read may be tried again, and leave the server and their

@@ -26,6 +26,24 @@ bool is_state_change(const protocol::reply_view& reply) noexcept {
   return protocol::is_state_change(reply.code) || protocol::is_state_change(reply.write_code);
 }
 
+void retract_from_pool(session& s, bool reply_is_over) {
+  if (s.pooled() != nullptr && s.pooled()->link && reply_is_over) s.pooled()->link->paid();
+}
+
+// U5 on a shared connection: the next message waits until this one is through.
+task<exchange> settle_unanswered(session& s) {
+  protocol::byte_buffer ping;
+  {
+    protocol::bson_builder command(ping);
+    command.append_int32("ping", 1);
+    command.append_string("$db", "admin");
+  }
+  protocol::byte_buffer message;
+  protocol::reply_view reply;
+  if (co_await s.ask(ping, message, reply)) co_return exchange::ok;
+  co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
+}
+
 }  // namespace
 
 cache::instant selection_deadline(const request& r) noexcept {
@@ -37,6 +55,11 @@ task<exchange> forward(session& s, request& r, protocol::byte_view bytes) {
   auto* link = co_await s.upstream(selection_deadline(r));
   if (!s.is_open()) co_return exchange::client_lost;
   if (link == nullptr) co_return exchange::no_upstream;
+  if (auto* const client = s.pooled()) {
+    if (!prepare_for_pool(r)) co_return exchange::no_upstream;
+    shorten_max_time(r, data_thread::now() - r.received);
+    client->link->owes_reply(r.header.request_id);
+  }
   s.thread().metrics.upstream_busy_begun.add();
   auto how = exchange::ok;
   if (co_await link->send(bytes.empty() ? protocol::byte_view(r.bytes) : bytes)) {
@@ -55,25 +78,43 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
   if (link == nullptr) co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
   s.thread().metrics.upstream_busy_begun.add();
   const auto before = data_thread::now();
-  const auto got = co_await link->receive(reply.bytes, limit, {&s.shared().buffers, &reply.held});
+  reply_room room{&s.shared().buffers, &reply.held};
+  if (s.pooled() != nullptr) {
+    // The id of a cursor stands behind its first batch, and has to be known before the client knows it: held whole,
+    // room or not.
+    limit = protocol::max_message_size;
+    room = {};
+  }
+  const auto got = co_await link->receive(reply.bytes, limit, room);
+  if (s.pooled() != nullptr) reply.held = s.hold(reply.bytes.size());
   s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
   s.thread().metrics.upstream_busy_ended.add();
   if (!s.is_open()) co_return exchange::client_lost;
   if (got == upstream_link::received::lost) co_return exchange::upstream_lost;
+  if (s.pooled() != nullptr && !s.pooled()->link->is_owed(reply.bytes)) {
+    s.drop_upstream();
+    co_return exchange::upstream_lost;
+  }
   reply.whole = got == upstream_link::received::whole;
   reply.crowded_out = got == upstream_link::received::no_room;
   reply.flags = reply.bytes.size() >= 20 ? protocol::load_le<std::uint32_t>(reply.bytes.data() + 16) : 0;
   if (!reply.whole) co_return exchange::ok;
+  retract_from_pool(s, (reply.flags & protocol::op_msg_flags::more_to_come) == 0);
   protocol::op_msg message;
   if (protocol::parse_op_msg(reply.bytes, message) != protocol::op_msg_error::none) co_return exchange::ok;
   reply.flags = message.flags;
   reply.body = message.body;
   reply.viewed = protocol::view_reply(message.body, reply.view);
   if (reply.viewed) s.learn(reply.view);
+  if (auto* const client = s.pooled(); client != nullptr && reply.viewed) client->note_reply(reply.view);
   co_return exchange::ok;
 }
 
 task<exchange> deliver(session& s, upstream_reply& reply) {
+  if (auto* const client = s.pooled()) {
+    client->reply_begun = true;
+    if (reply.whole) s.release_upstream();  // a client that is slow to take it holds up nobody
+  }
   // F4: a state-change error goes on without the topologyVersion that would make a driver stream.
   if (reply.viewed && reply.view.has_topology_version && is_state_change(reply.view)) {
     protocol::byte_buffer patched;
@@ -110,6 +151,7 @@ task<void> relay(session& s, request& r, verdict v) {
   auto how = co_await forward(s, r);
   upstream_reply reply;
   bool more = reply_expected;
+  if (how == exchange::ok && !reply_expected && s.pooled() != nullptr) how = co_await settle_unanswered(s);
   while (how == exchange::ok && more) {
     how = co_await receive(s, reply);
     if (how == exchange::ok) how = co_await deliver(s, reply);

@@ -37,6 +37,8 @@ struct upstream_reply {
 // The answer to a request that is refused unread, so that others can be served: an error that tells a driver that
 // nothing was done, and to try again. Counts and logs the request.
 [[nodiscard]] task<void> shed(session& s, request& r, shed_reason why);
+// Reads and drops what is left of a large request, so that it can be answered. False: the client left.
+[[nodiscard]] task<bool> skip_rest(session& s, request& r);
 // Time until which a server is waited for (F5).
 [[nodiscard]] cache::instant selection_deadline(const request& r) noexcept;
 

@@ -82,6 +82,10 @@ task<void> serve_command(session& s, request& r) {
       break;
   }
   if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
+  if (s.pooled() != nullptr && plan.kind == cache::command_kind::read) {
+    if (!co_await prefer(s, r)) co_return;
+    if (!reads_the_target(s)) co_return co_await relay(s, r, {outcome::bypass, cache::bypass_reason::read_preference});
+  }
   if (command.is("find") && r.whole() && !command.has_txn_number) co_return co_await serve_read(s, r);
   co_await relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
 }
@@ -94,12 +98,19 @@ task<void> serve(session& s, request& r) {
     static_cast<void>(protocol::parse_op_query(r.bytes, query));
     co_return co_await serve_hello(s, r, query.query);
   }
+  if (auto* const client = s.pooled()) {
+    client->begin_request(r);
+    // Nobody makes it hold much before the login.
+    const bool hidden = !r.whole() && !r.crowded_out && client->who().logged_in && !shows_its_body(r);
+    if (hidden && !co_await read_whole(s, r)) co_return;
+  }
   if (!r.whole()) r.understood = view_front(r);
   const auto& command = r.command;
   r.label = cache::command_label(command.name);
   if (r.crowded_out) co_return co_await shed(s, r, shed_reason::memory);
   if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
   if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
+  if (s.pooled() != nullptr && !co_await admit(s, r)) co_return;
   if (is_awaited(command)) co_return co_await serve_command(s, r);
   admission place(s.shared().in_flight);
   if (place.is_within(s.thread().settings->listen.max_in_flight) || ends_something(command)) {

@@ -98,7 +98,7 @@ task<void> serve_hello(session& s, request& r, bson_view body) {
   if (mechanism_in(body) == "MONGODB-X509") {
     co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
   }
-  if (has_user_fields(body)) co_return co_await send_hello_upstream(s, r, body);
+  if (has_user_fields(body) && s.pooled() == nullptr) co_return co_await send_hello_upstream(s, r, body);
   const auto until = selection_deadline(r);
   // GCC 12 evaluates a co_await behind && in the condition of a loop whatever stands before it.
   while (s.is_open() && s.thread().upstream->hello.empty()) {
@@ -106,6 +106,7 @@ task<void> serve_hello(session& s, request& r, bson_view body) {
   }
   const auto upstream = bson_view::parse(s.thread().upstream->hello);
   if (!upstream) co_return co_await no_server(s, r);
+  if (has_user_fields(body)) co_return co_await serve_pooled_hello(s, r, body);
   protocol::byte_buffer document;
   append_hello_reply(document, body, *upstream, s.hello_facts_now(), false);
   co_await answer(s, r, *bson_view::parse(document), {outcome::local, cache::bypass_reason::none});
@@ -116,6 +117,7 @@ task<void> serve_authentication(session& s, request& r) {
   if (mechanism_in(body) == "MONGODB-X509") {
     co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
   }
+  if (s.pooled() != nullptr) co_return co_await serve_pooled_authentication(s, r);
   if (!r.command.is("saslContinue")) s.identity().changing(mechanism_in(body));
   auto how = co_await forward(s, r);
   upstream_reply reply;

@@ -30,7 +30,9 @@ session::session(data_thread& thread, int fd, std::string peer)
       client_(thread.sockets(), fd, [this] { on_readable(); }),
       identity_(thread.shared.authorization),
       connection_id_(++thread.shared.last_connection_id),
-      peer_(std::move(peer)) {}
+      peer_(std::move(peer)) {
+  if (thread.pools) pooled_ = std::make_unique<pooled_client>(thread, identity_, is_local_peer(fd));
+}
 
 session::~session() = default;
 
@@ -53,7 +55,7 @@ void session::close(disconnect why) {
   }
   client_.close();
   // A flow that is using the link ends with an error, and drops the link itself.
-  if (busy_ && upstream_) upstream_->close();
+  if (busy_) interrupt_upstream();
   end_patience();
   if (!busy_) drop_upstream();
   thread_.delist(*this);
@@ -108,7 +110,7 @@ void session::sweep(cache::instant now) {
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
   if (is_in_the_way(now)) return close(disconnect::stalled);
   if (give_up_ && now >= give_up_at_) end_patience();
-  if (connect_deadline_ != cache::instant{} && now >= connect_deadline_ && upstream_) upstream_->close();
+  if (connect_deadline_ != cache::instant{} && now >= connect_deadline_) interrupt_upstream();
   if (busy_) {
     // Nobody reads from the client now: one that left shows itself only when asked.
     if (client_.peer_left()) close(disconnect::client_closed);
@@ -443,6 +445,7 @@ task<void> session::work(std::optional<request> next, unsent before) {
     before = {};
     if (next && sent) co_await serve(*this, *next);
     next.reset();
+    release_upstream();
     if (more_) co_await next_turn(thread_.get_executor());
     if (crowded_) co_await wait_for_room();
     busy_ = false;

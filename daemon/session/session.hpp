@@ -15,6 +15,7 @@
 #include "daemon/message_buffer.hpp"
 #include "daemon/polled_socket.hpp"
 #include "daemon/session/client_identity.hpp"
+#include "daemon/session/pooled_client.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/upstream_link.hpp"
 #include "protocol/compression.hpp"
@@ -49,6 +50,10 @@ class session : public std::enable_shared_from_this<session> {
   void close(disconnect why);
   void close_when_idle(disconnect why);
   void drain();
+  // Users or settings were read again.
+  void settings_changed() {
+    if (pooled_) pooled_->check_user();
+  }
   // Four times a second: deadlines, vanished peers.
   void sweep(cache::instant now);
 
@@ -56,8 +61,10 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] data_thread& thread() noexcept { return thread_; }
   [[nodiscard]] process& shared() noexcept { return thread_.shared; }
   [[nodiscard]] client_identity& identity() noexcept { return identity_; }
+  [[nodiscard]] pooled_client* pooled() noexcept { return pooled_.get(); }  // null: passthrough
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
+  [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   [[nodiscard]] std::int32_t next_request_id() noexcept { return ++last_request_id_; }
   [[nodiscard]] hello_facts hello_facts_now() const noexcept;
   void remember_metadata(protocol::bson_view hello);
@@ -80,8 +87,11 @@ class session : public std::enable_shared_from_this<session> {
   // The connection upstream, opened if there is none. Null if none can be had by `until`, or the session was closed.
   // `handshake` false leaves out our own hello: the client's is about to travel.
   [[nodiscard]] task<upstream_link*> upstream(cache::instant until, bool handshake = true);
+  // Pooled: the one that this request has borrowed; it goes back with the end of the request, or by
+  // release_upstream().
   [[nodiscard]] upstream_link* open_upstream() noexcept {
-    return upstream_ && upstream_->is_open() ? upstream_.get() : nullptr;
+    auto* const link = pooled_ ? pooled_->link.get() : upstream_.get();
+    return link != nullptr && link->is_open() ? link : nullptr;
   }
   void drop_upstream() noexcept;
   // Completes true when the upstream's snapshot changes, false at `until`.
@@ -90,6 +100,12 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<held_bytes> room(std::size_t size, cache::instant until);
   // Bytes that are there already.
   [[nodiscard]] held_bytes hold(std::size_t size) noexcept;
+  // Pooled: where this request goes by what is known now; empty: no server fits.
+  [[nodiscard]] std::optional<server_address> choose_server_now();
+  // Pooled: whoever waits for a connection may have this request's. Nothing in passthrough.
+  void release_upstream() {
+    if (pooled_) return_link(true);
+  }
   // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the
   // connection was lost; a reply that is too large or malformed counts as lost.
   [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
@@ -147,6 +163,14 @@ class session : public std::enable_shared_from_this<session> {
   void wait_for_client();
   [[nodiscard]] task<void> work(std::optional<request> next, unsent before);
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
+  // Pooled (session_pooled.cpp).
+  [[nodiscard]] task<upstream_link*> borrow(cache::instant until);
+  [[nodiscard]] task<upstream_pools::pool::grant> wait_in_line(cache::instant until);
+  [[nodiscard]] task<bool> open_pooled();
+  [[nodiscard]] upstream_link* taken();
+  void keep(upstream_pools::pool::grant what);
+  void return_link(bool clean);
+  void interrupt_upstream();
 
   data_thread& thread_;
   polled_socket client_;
@@ -169,6 +193,7 @@ class session : public std::enable_shared_from_this<session> {
   std::function<void()> give_up_;  // see patience; empty: nothing is awaited
   std::unique_ptr<upstream_link> upstream_;
   client_identity identity_;
+  std::unique_ptr<pooled_client> pooled_;   // null: passthrough
   std::unique_ptr<signed_time> own_clock_;  // keyId 0 under authentication: never leaves this client
   protocol::byte_buffer metadata_;          // the client's `client` document, for our own hello
   const std::int32_t connection_id_;

@@ -17,13 +17,23 @@ bool same_server(const upstream_link& link, const upstream_snapshot& target) noe
 }  // namespace
 
 void session::drop_upstream() noexcept {
+  if (pooled_) return return_link(false);
   if (!upstream_) return;
   upstream_->close();
   upstream_.reset();
   thread_.metrics.upstream_closed.add();
 }
 
+// What a flow waits for on it ends with an error.
+void session::interrupt_upstream() {
+  if (upstream_) upstream_->close();
+  if (!pooled_) return;
+  if (pooled_->waiting) thread_.pools->of(pooled_->at).cancel(*pooled_->waiting);
+  if (pooled_->link) pooled_->link->close();
+}
+
 task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
+  if (pooled_) co_return co_await borrow(until);
   while (open_) {
     const auto target = thread_.upstream;
     if (upstream_ && upstream_->is_open()) {
@@ -86,15 +96,17 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   protocol::byte_buffer message;
   const auto id = next_request_id();
   protocol::append_op_msg(message, id, 0, 0, *protocol::bson_view::parse(document));
+  if (pooled_) pooled_->link->owes_reply(id);
   if (co_await link->send(message)) co_return false;
   const auto got = co_await link->receive(reply_message, own_reply_limit);
   protocol::op_msg parsed;
-  if (got != upstream_link::received::whole ||
+  if (got != upstream_link::received::whole || (pooled_ && !pooled_->link->is_owed(reply_message)) ||
       protocol::parse_op_msg(reply_message, parsed) != protocol::op_msg_error::none ||
       !protocol::view_reply(parsed.body, reply)) {
     link->close();
     co_return false;
   }
+  if (pooled_) pooled_->link->paid();
   learn(reply);
   co_return true;
 }

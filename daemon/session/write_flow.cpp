@@ -126,6 +126,7 @@ task<exchange> write_through(session& s, request& r, const cache::write_plan& pl
 
   upstream_reply reply;
   if (const auto got = co_await receive(s, reply); got != exchange::ok) co_return co_await lost(s, write, got);
+  s.release_upstream();  // Redis is none of its business
   if (plan.unknown_command && reply.viewed && changed_nothing(reply.view)) {
     co_await forget(s, write);
   } else {

@@ -67,9 +67,37 @@ TEST_F(check_test, an_advertised_address_without_that_pose_is_noted) {
   EXPECT_THAT(r.notes, ElementsAre(StartsWith("listen.advertise has no effect")));
 }
 
-TEST_F(check_test, pooled_needs_a_user) {
+TEST_F(check_test, pooled_away_from_loopback_needs_a_user) {
   r.settings.upstream.auth = auth_kind::pooled;
+  r.settings.listen.address.host = "0.0.0.0";
   EXPECT_THAT(faults(), ElementsAre(StartsWith("upstream.auth = \"pooled\": no [[user]]")));
+}
+
+TEST_F(check_test, pooled_without_users_on_loopback_is_noted) {
+  r.settings.upstream.auth = auth_kind::pooled;
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(HasSubstr("every client on this machine")));
+}
+
+TEST_F(check_test, pooled_for_everybody_has_to_be_said_and_is_noted) {
+  r.settings.upstream.auth = auth_kind::pooled;
+  r.settings.listen.address.host = "0.0.0.0";
+  r.settings.listen.allow_unauthenticated = true;
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(HasSubstr("everybody who can connect")));
+}
+
+TEST_F(check_test, allow_unauthenticated_without_pooled_is_noted) {
+  r.settings.listen.allow_unauthenticated = true;
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(StartsWith("listen.allow_unauthenticated has no effect")));
+}
+
+TEST_F(check_test, a_user_has_one_secret) {
+  r.settings.upstream.auth = auth_kind::pooled;
+  r.settings.users = {{"app", secret{"x"}, false, secret{"y"}}, {"web", {}, false, secret{"y"}}, {"none", {}, false}};
+  EXPECT_THAT(faults(), ElementsAre("user[1].password = ***: scram_sha_256 is set as well; allowed: one of the two",
+                                    StartsWith("user[3].password is not set")));
 }
 
 TEST_F(check_test, users_without_pooled_are_noted) {

@@ -13,7 +13,7 @@ using namespace test_support;  // NOLINT: tests read as JSON
 
 class session_world : public ::testing::Test {
  protected:
-  session_world() {
+  explicit session_world(std::shared_ptr<const config::settings> with = settings()) : shared(std::move(with), log, 1) {
     shared.max_connections = 100;
     shared.request_topology_check = [this] { ++topology_checks; };
     thread.set_upstream(std::make_shared<upstream_snapshot>(known()));
@@ -99,7 +99,7 @@ class session_world : public ::testing::Test {
   scripted_upstream upstream;
   std::atomic<int> topology_checks{0};
   logger log{config::log_level::error, config::log_format::text};
-  process shared{settings(), log, 1};
+  process shared;
   data_thread thread{shared, 0};
   listener door{{"127.0.0.1", 0}, {&thread}};
 };

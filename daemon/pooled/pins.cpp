@@ -1,0 +1,103 @@
+#include "daemon/pooled/pins.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+template <class Number>
+void append_number(std::string& out, Number number) {
+  out.append(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+}  // namespace
+
+std::string cursor_key(user_id user, std::int64_t cursor, std::string_view ns) {
+  std::string out;
+  append_number(out, user);
+  append_number(out, cursor);
+  out += ns;
+  return out;
+}
+
+std::string transaction_key(user_id user, protocol::byte_view lsid, std::int64_t number) {
+  std::string out;
+  append_number(out, user);
+  append_number(out, number);
+  out += protocol::as_text(lsid);
+  return out;
+}
+
+void pin_table::put(std::string key, server_address where, cache::instant now) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto known = by_key_.find(key); known != by_key_.end()) {
+    order_.splice(order_.end(), order_, known->second);
+    known->second->where = std::move(where);
+    known->second->used = now;
+    return;
+  }
+  forget_old(now);
+  order_.push_back({key, std::move(where), now});
+  by_key_.emplace(std::move(key), std::prev(order_.end()));
+}
+
+void pin_table::forget_old(cache::instant now) {
+  while (!order_.empty() && (order_.size() >= limit_ || now - order_.front().used >= lifetime_)) {
+    by_key_.erase(order_.front().key);
+    order_.pop_front();
+  }
+}
+
+std::optional<server_address> pin_table::find(const std::string& key, cache::instant now) {
+  const std::scoped_lock lock(mutex_);
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return std::nullopt;
+  known->second->used = now;
+  order_.splice(order_.end(), order_, known->second);
+  return known->second->where;
+}
+
+void pin_table::erase(const std::string& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return;
+  order_.erase(known->second);
+  by_key_.erase(known);
+}
+
+std::size_t pin_table::size() const {
+  const std::scoped_lock lock(mutex_);
+  return order_.size();
+}
+
+session_owners::claim session_owners::use(std::string_view id, user_id user, cache::instant now) {
+  const std::scoped_lock lock(mutex_);
+  while (!order_.empty() && now - order_.front().used >= lifetime_) {
+    by_id_.erase(order_.front().id);
+    order_.pop_front();
+  }
+  if (const auto known = by_id_.find(id); known != by_id_.end()) {
+    if (known->second->user != user) return claim::foreign;
+    known->second->used = now;
+    order_.splice(order_.end(), order_, known->second);
+    return claim::granted;
+  }
+  if (order_.size() >= limit_) return claim::full;
+  order_.push_back({std::string(id), user, now});
+  by_id_.emplace(order_.back().id, std::prev(order_.end()));
+  return claim::granted;
+}
+
+void session_owners::end(std::string_view id, user_id user) {
+  const std::scoped_lock lock(mutex_);
+  const auto known = by_id_.find(id);
+  if (known == by_id_.end() || known->second->user != user) return;
+  const auto where = known->second;
+  by_id_.erase(known);
+  order_.erase(where);
+}
+
+std::size_t session_owners::size() const {
+  const std::scoped_lock lock(mutex_);
+  return order_.size();
+}
+
+}  // namespace mongocached::daemon

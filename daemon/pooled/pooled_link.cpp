@@ -1,0 +1,38 @@
+#include "daemon/pooled/pooled_link.hpp"
+
+#include "protocol/reply.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+constexpr std::size_t login_reply_limit = 1UL << 20;
+
+}  // namespace
+
+task<bool> pooled_link::log_in(upstream_account& account, std::string& why) {
+  upstream_login login(account);
+  std::int32_t id = 0;
+  while (true) {
+    protocol::byte_buffer document;
+    login.append_command(document);
+    protocol::byte_buffer message;
+    protocol::append_op_msg(message, ++id, 0, 0, *protocol::bson_view::parse(document));
+    why = "the connection was lost";
+    if (co_await send(message)) co_return false;
+    protocol::byte_buffer reply;
+    if (co_await receive(reply, login_reply_limit) != received::whole) co_return false;
+    protocol::op_msg parsed;
+    if (protocol::parse_op_msg(reply, parsed) != protocol::op_msg_error::none) co_return false;
+    const auto step = login.take(parsed.body);
+    why = login.why();
+    if (step != upstream_login::step::more) co_return step == upstream_login::step::done;
+  }
+}
+
+bool pooled_link::is_owed(protocol::byte_view message) const noexcept {
+  constexpr std::size_t response_to_at = 8;
+  return owes_ && message.size() >= protocol::header_size &&
+         protocol::load_le<std::int32_t>(message.data() + response_to_at) == reply_to_;
+}
+
+}  // namespace mongocached::daemon

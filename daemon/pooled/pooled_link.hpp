@@ -1,0 +1,46 @@
+// One connection of the pool: an upstream_link that logs in as the proxy's own user, knows whether a reply is still to
+// come on it, and is counted while it lives. One thread.
+#pragma once
+
+#include "daemon/metrics.hpp"
+#include "daemon/pooled/pins.hpp"
+#include "daemon/pooled/upstream_login.hpp"
+#include "daemon/upstream_link.hpp"
+
+namespace mongocached::daemon {
+
+class pooled_link : public upstream_link {
+ public:
+  pooled_link(asio::io_context& context, poller& poller, thread_metrics& metrics)
+      : upstream_link(context, poller), metrics_(metrics) {
+    metrics_.upstream_opened.add();
+  }
+  ~pooled_link() {
+    close();
+    metrics_.upstream_closed.add();
+  }
+  pooled_link(const pooled_link&) = delete;
+  pooled_link& operator=(const pooled_link&) = delete;
+
+  // After connect(). False, with the reason in `why`, where the server does not take the proxy's user.
+  [[nodiscard]] task<bool> log_in(upstream_account& account, std::string& why);
+
+  // A request was begun on it: until its reply was read to the end nobody else may have it.
+  void owes_reply(std::int32_t to) noexcept {
+    owes_ = true;
+    reply_to_ = to;
+  }
+  void paid() noexcept { owes_ = false; }
+  // Whether this message is the reply that is owed. Never anything else: but what goes to the wrong client cannot be
+  // taken back.
+  [[nodiscard]] bool is_owed(protocol::byte_view message) const noexcept;
+
+  [[nodiscard]] bool is_usable() { return !owes_ && unread() == 0 && is_open() && !is_dead(); }
+
+ private:
+  thread_metrics& metrics_;
+  bool owes_ = false;
+  std::int32_t reply_to_ = 0;
+};
+
+}  // namespace mongocached::daemon

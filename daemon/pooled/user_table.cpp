@@ -1,0 +1,72 @@
+#include "daemon/pooled/user_table.hpp"
+
+#include "auth/saslprep.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+auth::scram_keys derive(auth::scram_hash hash, std::string_view password) {
+  const auto salt = auth::random_bytes(auth::usual_salt_size(hash));
+  const int rounds = auth::usual_iterations(hash);
+  return auth::keys_from_salted(hash, auth::salted_password(hash, password, salt, rounds), salt, rounds);
+}
+
+// Empty, and `why` says it, where the entry's secret cannot be used.
+bool derive_all(proxy_user& user, std::string& why) {
+  const auto& entry = user.entry;
+  if (!entry.scram_sha_256.empty()) {
+    auto keys = auth::parse_stored_keys(entry.scram_sha_256.reveal(), why);
+    if (!keys) return false;
+    user.sha256 = std::move(*keys);
+    return true;
+  }
+  const auto prepared = auth::saslprep(entry.password.reveal(), true);
+  if (!prepared || prepared->empty()) {
+    why = "holds characters that SASLprep (RFC 4013) does not allow in a password";
+    return false;
+  }
+  user.sha256 = derive(auth::scram_hash::sha256, *prepared);
+  user.sha1 = derive(auth::scram_hash::sha1, auth::mongodb_digest(entry.name, entry.password.reveal()));
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<const user_table> user_table::make(const std::vector<config::user>& entries, const user_table* before,
+                                                   std::vector<std::string>& faults) {
+  constexpr std::size_t secret_size = 32;
+  auto out = std::make_shared<user_table>();
+  out->fake_secret_ = before != nullptr ? before->fake_secret_ : auth::random_bytes(secret_size);
+  out->last_id_ = before != nullptr ? before->last_id_ : nobody;
+  const auto faults_before = faults.size();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& entry = entries[i];
+    if (auto same = before != nullptr ? before->find(entry.name) : nullptr; same && same->entry == entry) {
+      out->users_[entry.name] = std::move(same);
+      continue;
+    }
+    auto fresh = std::make_shared<proxy_user>();
+    fresh->id = ++out->last_id_;
+    fresh->entry = entry;
+    if (std::string why; !derive_all(*fresh, why)) {
+      const char* const key = entry.scram_sha_256.empty() ? "password" : "scram_sha_256";
+      faults.push_back("user[" + std::to_string(i + 1) + "]." + key + " = ***: " + why);
+      continue;
+    }
+    out->users_[entry.name] = std::move(fresh);
+  }
+  return faults.size() == faults_before ? out : nullptr;
+}
+
+void user_table::revoke_missing_in(const user_table& next) const {
+  for (const auto& [name, user] : users_) {
+    if (next.find(name) != user) user->revoked.store(true);
+  }
+}
+
+std::shared_ptr<const proxy_user> user_table::find(std::string_view name) const {
+  const auto found = users_.find(std::string(name));
+  return found == users_.end() ? nullptr : found->second;
+}
+
+}  // namespace mongocached::daemon

@@ -1,0 +1,80 @@
+#include "daemon/pooled/pins.hpp"
+
+#include <gtest/gtest.h>
+
+namespace mongocached::daemon {
+namespace {
+
+using std::chrono::minutes;
+using claim = session_owners::claim;
+
+const server_address a{"a", 1};
+const server_address b{"b", 2};
+
+TEST(PinTable, a_cursor_is_found_by_user_id_and_namespace_only) {
+  pin_table pins(10, minutes(10));
+  pins.put(cursor_key(1, 77, "shop.things"), a, minutes(0));
+  EXPECT_EQ(pins.find(cursor_key(1, 77, "shop.things"), minutes(0)), a);
+  EXPECT_FALSE(pins.find(cursor_key(2, 77, "shop.things"), minutes(0)));
+  EXPECT_FALSE(pins.find(cursor_key(1, 78, "shop.things"), minutes(0)));
+  EXPECT_FALSE(pins.find(cursor_key(1, 77, "shop.others"), minutes(0)));
+}
+
+TEST(PinTable, a_later_pin_of_the_same_key_counts) {
+  pin_table pins(10, minutes(10));
+  pins.put("k", a, minutes(0));
+  pins.put("k", b, minutes(0));
+  EXPECT_EQ(pins.find("k", minutes(0)), b);
+  EXPECT_EQ(pins.size(), 1U);
+}
+
+TEST(PinTable, what_was_used_longest_ago_makes_room) {
+  pin_table pins(2, minutes(10));
+  pins.put("k", a, minutes(0));
+  pins.put("l", a, minutes(1));
+  EXPECT_TRUE(pins.find("k", minutes(2)));
+  pins.put("m", a, minutes(3));
+  EXPECT_TRUE(pins.find("k", minutes(3)));
+  EXPECT_FALSE(pins.find("l", minutes(3)));
+}
+
+TEST(PinTable, what_was_not_used_for_its_lifetime_is_forgotten) {
+  pin_table pins(10, minutes(10));
+  pins.put("k", a, minutes(0));
+  pins.put("l", a, minutes(10));
+  EXPECT_EQ(pins.size(), 1U);
+  pins.erase("l");
+  pins.erase("l");
+  EXPECT_EQ(pins.size(), 0U);
+}
+
+TEST(SessionOwners, the_first_user_owns_it_until_it_ends) {
+  session_owners owners(10, minutes(30));
+  EXPECT_EQ(owners.use("s", 1, minutes(0)), claim::granted);
+  EXPECT_EQ(owners.use("s", 1, minutes(1)), claim::granted);
+  EXPECT_EQ(owners.use("s", 2, minutes(1)), claim::foreign);
+  owners.end("s", 2);
+  EXPECT_EQ(owners.use("s", 2, minutes(1)), claim::foreign);
+  owners.end("s", 1);
+  EXPECT_EQ(owners.use("s", 2, minutes(1)), claim::granted);
+}
+
+TEST(SessionOwners, one_that_is_used_does_not_age) {
+  session_owners owners(10, minutes(30));
+  EXPECT_EQ(owners.use("s", 1, minutes(0)), claim::granted);
+  EXPECT_EQ(owners.use("s", 1, minutes(20)), claim::granted);
+  EXPECT_EQ(owners.use("s", 2, minutes(49)), claim::foreign);
+  EXPECT_EQ(owners.use("s", 2, minutes(50)), claim::granted);
+}
+
+TEST(SessionOwners, a_full_table_refuses_rather_than_forgets) {
+  session_owners owners(2, minutes(30));
+  EXPECT_EQ(owners.use("s", 1, minutes(0)), claim::granted);
+  EXPECT_EQ(owners.use("t", 1, minutes(1)), claim::granted);
+  EXPECT_EQ(owners.use("u", 2, minutes(2)), claim::full);
+  EXPECT_EQ(owners.use("s", 2, minutes(2)), claim::foreign);
+  EXPECT_EQ(owners.use("u", 2, minutes(30)), claim::granted);
+}
+
+}  // namespace
+}  // namespace mongocached::daemon

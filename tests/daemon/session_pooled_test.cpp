@@ -1,0 +1,109 @@
+// Sessions of upstream.auth = "pooled" with one connection between them. Without users, clients on this machine are let
+// in.
+#include <gtest/gtest.h>
+
+#include "session_world.hpp"
+
+namespace mongocached::daemon {
+namespace {
+
+class SessionPooled : public session_world {
+ protected:
+  SessionPooled() : session_world(pooled()) {
+    std::string error;
+    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
+  }
+  static std::shared_ptr<const config::settings> pooled() {
+    auto out = std::make_shared<config::settings>(*settings());
+    out->upstream.auth = config::auth_kind::pooled;
+    out->upstream.pool_size = 1;
+    return out;
+  }
+  // In a transaction, with one field more.
+  static document insert_with(std::string_view field) {
+    return document{{"insert", "things"}, {"lsid", document{{"id", binary{4, byte_buffer(16)}}}},
+                    {"txnNumber", 1L},    {"autocommit", false},
+                    {field, true},        {"$db", "shop"}};
+  }
+  [[nodiscard]] std::size_t connections() const { return upstream.count("hello"); }
+
+  loopback_client one{port()};
+  loopback_client other{port()};
+};
+
+TEST_F(SessionPooled, clients_share_a_connection) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(is_ok(one.ask(ping())));
+    EXPECT_TRUE(is_ok(other.ask(ping())));
+  }
+  EXPECT_EQ(connections(), 1U);
+}
+
+TEST_F(SessionPooled, no_clients_metadata_travels_U2) {
+  const document client{{"driver", document{{"name", "theirs"}, {"version", "1"}}}};
+  static_cast<void>(one.ask(document{{"hello", 1}, {"client", client}, {"$db", "admin"}}));
+  EXPECT_TRUE(is_ok(one.ask(ping())));
+  const auto sent = upstream.last("hello").body;
+  const auto driver = field_in(must(field_in(sent.view(), "client").document()), "driver");
+  EXPECT_EQ(field_in(must(driver.document()), "name").text(), "mongocached");
+}
+
+TEST_F(SessionPooled, a_lost_connection_is_told_with_labels_and_the_client_stays_F4) {
+  upstream.on("insert", [](const asked&) { return answer::hang_up(); });
+  const auto lost = one.ask(insert_with("startTransaction"));
+  EXPECT_EQ(code_of(lost), 6);
+  EXPECT_TRUE(has_label(lost, "TransientTransactionError"));
+  EXPECT_TRUE(is_ok(one.ask(ping())));
+  EXPECT_EQ(connections(), 2U);
+}
+
+TEST_F(SessionPooled, a_refusal_carries_no_label_to_try_again_by) {
+  const auto reply = one.ask(insert_with("$audit"));
+  EXPECT_EQ(code_of(reply), 13);
+  EXPECT_FALSE(reply.view().find("errorLabels"));
+}
+
+TEST_F(SessionPooled, a_primary_that_is_none_any_more_loses_its_connection_F4) {
+  EXPECT_TRUE(is_ok(one.ask(ping())));
+  upstream.on("insert", [](const asked&) { return failed(10107); });
+  EXPECT_EQ(code_of(one.ask(document{{"insert", "things"}, {"$db", "shop"}})), 10107);
+  EXPECT_TRUE(is_ok(one.ask(ping())));
+  EXPECT_EQ(connections(), 2U);
+}
+
+TEST_F(SessionPooled, a_client_that_leaves_in_the_middle_takes_its_connection_with_it) {
+  // The upstream's thread may look at them when the test is over.
+  static std::atomic<bool> arrived;
+  static std::atomic<bool> go_on;
+  arrived = false;
+  go_on = false;
+  upstream.on("insert", [](const asked&) {
+    arrived = true;
+    arrived.notify_all();
+    go_on.wait(false);
+    return okay();
+  });
+  {
+    loopback_client leaving(port());
+    leaving.send(document{{"insert", "things"}, {"$db", "shop"}});
+    arrived.wait(false);
+  }
+  EXPECT_TRUE(is_ok(other.ask(ping())));  // with room for a new connection: the old one owes a reply
+  EXPECT_EQ(connections(), 2U);
+  go_on = true;
+  go_on.notify_all();
+}
+
+TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
+  upstream.on("aggregate", [](const asked&) {
+    const document cursor{
+        {"firstBatch", array{document{{"x", std::string(300'000, 'y')}}}}, {"id", 77L}, {"ns", "shop.things"}};
+    return document{{"cursor", cursor}, {"ok", 1.0}};
+  });
+  EXPECT_TRUE(is_ok(one.ask(document{{"aggregate", "things"}, {"pipeline", array{}}, {"$db", "shop"}})));
+  EXPECT_TRUE(is_ok(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})));
+  EXPECT_EQ(code_of(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
+}
+
+}  // namespace
+}  // namespace mongocached::daemon
