@@ -1,114 +1,138 @@
 // Which eviction policy keeps the most useful objects? Hit ratios of the candidates on synthetic traces under one byte
-// budget, as a Markdown table. README-eviction.md holds the last result and says how to make it again.
+// budget, as Markdown tables: README-eviction.md holds the last result and says how to make it again. With --curves,
+// hit ratios of the daemon's own cache by memory, as JSON for the section `scale` of run.py.
+#include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
-#include <limits>
-#include <set>
-#include <utility>
+#include <functional>
 #include <vector>
 
 #include "bench/eviction/lru.hpp"
+#include "bench/eviction/optimum.hpp"
+#include "bench/eviction/real_cache.hpp"
+#include "bench/eviction/replay.hpp"
 #include "bench/eviction/s3_fifo.hpp"
 #include "bench/eviction/traces.hpp"
 #include "bench/eviction/w_tinylfu.hpp"
 #include "cache/eviction/fifo_tinylfu.hpp"
+#include "cache/heap.hpp"
 
 namespace mongocached::bench {
 namespace {
 
-constexpr std::uint32_t objects = 200'000;
-constexpr std::size_t requests = 4'000'000;
 constexpr std::uint32_t uniform_bytes = 1024;
 
-// As hash_key: every bit depends on every bit.
-std::uint64_t mix(std::uint64_t value) {
-  value += 0x9e3779b97f4a7c15ULL;
-  value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  value = (value ^ (value >> 27U)) * 0x94d049bb133111ebULL;
-  return value ^ (value >> 31U);
-}
+struct extent {
+  std::uint32_t objects = 200'000;
+  std::size_t requests = 4'000'000;
+};
 
-// The share of requests answered from the cache. What the policy itself takes comes off the budget.
-template <class Policy>
-double hit_ratio(const trace& asked, const std::vector<std::uint32_t>& sizes, std::uint64_t limit) {
-  Policy policy(limit);
-  std::vector<cache::eviction_hook> hooks(asked.objects);
-  for (std::uint32_t at = 0; at < asked.objects; ++at) {
-    hooks[at].hash = mix(at);
-    hooks[at].bytes = sizes[at];
+// What the objects of a trace weigh.
+struct weights {
+  const char* name;
+  std::vector<std::uint32_t> sizes;
+  double mean = 0;
+
+  [[nodiscard]] static weights equal(std::uint32_t objects) {
+    return {"equal", std::vector<std::uint32_t>(objects, charged_size(uniform_bytes)),
+            static_cast<double>(charged_size(uniform_bytes))};
   }
-  std::uint64_t held = 0;
-  std::size_t hits = 0;
-  for (const std::uint32_t object : asked.requests) {
-    cache::eviction_hook& hook = hooks[object];
-    if (hook.queue != 0) {
-      ++hits;
-      policy.hit(hook);
-      continue;
+  [[nodiscard]] static weights mixed(std::uint32_t objects) {
+    weights made{"mixed", mixed_sizes(objects)};
+    for (std::uint32_t& size : made.sizes) {
+      size = charged_size(size);
+      made.mean += size;
     }
-    policy.add(hook);
-    held += hook.bytes;
-    while (held + policy.overhead() > limit) {
-      const cache::eviction_hook* out = policy.victim();
-      if (out == nullptr) break;
-      held -= out->bytes;
-    }
+    made.mean /= objects;
+    return made;
   }
-  return static_cast<double>(hits) / static_cast<double>(asked.requests.size());
+  [[nodiscard]] bool are_equal() const { return sizes.front() == static_cast<std::uint32_t>(mean); }
+};
+
+// Exact for equal sizes, else a bound at or above it.
+double best_possible(const trace& asked, const weights& with, std::uint64_t limit) {
+  return with.are_equal() ? belady(asked, limit / with.sizes.front()) : optimum_bound(asked, with.sizes, limit);
 }
 
-// Offline optimum for equal sizes: drops what is asked for furthest in the future, the newcomer included.
-double belady(const trace& asked, std::uint64_t room) {
-  constexpr auto never = std::numeric_limits<std::size_t>::max();
-  std::vector<std::size_t> next(asked.requests.size());
-  std::vector<std::size_t> seen(asked.objects, never);
-  for (std::size_t at = asked.requests.size(); at-- > 0;) next[at] = std::exchange(seen[asked.requests[at]], at);
-  std::set<std::pair<std::size_t, std::uint32_t>> held;
-  std::size_t hits = 0;
-  for (std::size_t at = 0; at < asked.requests.size(); ++at) {
-    hits += held.erase({at, asked.requests[at]});
-    held.emplace(next[at], asked.requests[at]);
-    if (held.size() > room) held.erase(std::prev(held.end()));
-  }
-  return static_cast<double>(hits) / static_cast<double>(asked.requests.size());
-}
-
-void row(const trace& asked, const char* shape, const std::vector<std::uint32_t>& sizes, std::uint64_t limit,
-         bool uniform) {
-  std::printf("| %s | %s | %.2f | %.2f | %.2f | %.2f | ", asked.name.c_str(), shape,
-              100 * hit_ratio<lru>(asked, sizes, limit), 100 * hit_ratio<s3_fifo>(asked, sizes, limit),
-              100 * hit_ratio<w_tinylfu>(asked, sizes, limit),
-              100 * hit_ratio<cache::fifo_tinylfu>(asked, sizes, limit));
-  if (uniform)
-    std::printf("%.2f |\n", 100 * belady(asked, limit / uniform_bytes));
-  else
-    std::printf("- |\n");
+void print_row(const trace& asked, const weights& with, std::uint64_t limit) {
+  std::printf("| %s | %s | %.2f | %.2f | %.2f | %.2f | %.2f | %s%.2f |\n", asked.name.c_str(), with.name,
+              100 * hit_ratio<lru>(asked, with.sizes, limit), 100 * hit_ratio<s3_fifo>(asked, with.sizes, limit),
+              100 * hit_ratio<w_tinylfu>(asked, with.sizes, limit),
+              100 * hit_ratio<cache::fifo_tinylfu>(asked, with.sizes, limit),
+              100 * real_hit_ratio(asked, with.sizes, limit),
+              with.are_equal() ? "" : "<= ", 100 * best_possible(asked, with, limit));
   std::fflush(stdout);
 }
 
-void compare(unsigned percent) {
-  std::printf("\nCache: %u %% of the bytes of %u objects, %zu requests. Hit ratios in %%.\n\n", percent, objects,
-              requests);
+void compare(extent of, unsigned percent) {
+  std::printf("\nCache: %u %% of the bytes of %u objects, %zu requests. Hit ratios in %%.\n\n", percent, of.objects,
+              of.requests);
   std::printf(
-      "| trace | sizes | LRU | S3-FIFO | W-TinyLFU | fifo_tinylfu | optimum |\n|---|---|---|---|---|---|---|\n");
-  const std::uint32_t held = objects / 100 * percent;
-  const trace traces[] = {zipf_trace(0.7, objects, requests),     zipf_trace(0.9, objects, requests),
-                          zipf_trace(1.1, objects, requests),     scan_trace(objects, requests, held),
-                          loop_trace(held + held / 10, requests), shift_trace(objects, requests),
-                          drift_trace(objects, requests)};
+      "| trace | sizes | LRU | S3-FIFO | W-TinyLFU | fifo_tinylfu | local_cache | optimum |\n"
+      "|---|---|---|---|---|---|---|---|\n");
+  const std::uint32_t held = of.objects / 100 * percent;
+  const std::array traces = {zipf_trace(0.7, of.objects, of.requests),  zipf_trace(0.9, of.objects, of.requests),
+                             zipf_trace(1.1, of.objects, of.requests),  scan_trace(of.objects, of.requests, held),
+                             loop_trace(held + held / 10, of.requests), shift_trace(of.objects, of.requests),
+                             drift_trace(of.objects, of.requests)};
   for (const trace& asked : traces) {
-    row(asked, "equal", std::vector<std::uint32_t>(asked.objects, uniform_bytes), std::uint64_t{held} * uniform_bytes,
-        true);
-    const auto sizes = mixed_sizes(asked.objects);
-    std::uint64_t total = 0;
-    for (const std::uint32_t size : sizes) total += size;
-    row(asked, "mixed", sizes, total / asked.objects * held, false);
+    for (const weights& with : {weights::equal(asked.objects), weights::mixed(asked.objects)}) {
+      print_row(asked, with, static_cast<std::uint64_t>(with.mean * held));
+    }
   }
+}
+
+void print_point(const trace& asked, const weights& with, const extent& of, double percent, const char* separator) {
+  const auto limit = static_cast<std::uint64_t>(percent / 100 * of.objects * with.mean);
+  std::printf("%s{\"trace\": \"%s\", \"sizes\": \"%s\", \"percent\": %g, \"bytes\": %llu, ", separator,
+              asked.name.c_str(), with.name, percent, static_cast<unsigned long long>(limit));
+  std::printf("\"lru\": %.5f, \"model\": %.5f, \"local_cache\": %.5f, \"optimum\": %.5f}",
+              hit_ratio<lru>(asked, with.sizes, limit), hit_ratio<cache::fifo_tinylfu>(asked, with.sizes, limit),
+              real_hit_ratio(asked, with.sizes, limit), best_possible(asked, with, limit));
+  std::fflush(stdout);
+}
+
+// By memory: percent of the bytes of all objects (of a trace with scans, of those that are no scan's).
+void curves(extent of) {
+  const std::uint32_t scan = of.objects / 20;
+  // One at a time: all of them together would take a gigabyte.
+  const std::vector<std::function<trace()>> traces = {[&] { return zipf_trace(0.7, of.objects, of.requests); },
+                                                      [&] { return zipf_trace(0.8, of.objects, of.requests); },
+                                                      [&] { return zipf_trace(0.9, of.objects, of.requests); },
+                                                      [&] { return zipf_trace(1.0, of.objects, of.requests); },
+                                                      [&] { return zipf_trace(1.1, of.objects, of.requests); },
+                                                      [&] { return scan_trace(of.objects, of.requests, scan); },
+                                                      [&] { return shift_trace(of.objects, of.requests); },
+                                                      [&] { return drift_trace(of.objects, of.requests); }};
+  std::printf("{\"objects\": %u, \"requests\": %zu, \"points\": [", of.objects, of.requests);
+  const char* separator = "\n";
+  for (const auto& make : traces) {
+    const trace asked = make();
+    for (const weights& with : {weights::equal(asked.objects), weights::mixed(asked.objects)}) {
+      for (const double percent : {0.3, 1.0, 3.0, 10.0, 30.0}) {
+        print_point(asked, with, of, percent, std::exchange(separator, ",\n"));
+      }
+    }
+  }
+  std::printf("]}\n");
 }
 
 }  // namespace
 }  // namespace mongocached::bench
 
-int main() {
-  mongocached::bench::compare(1);
-  mongocached::bench::compare(10);
+int main(int argc, char** argv) {
+  mongocached::cache::prepare_heap();
+  mongocached::bench::extent of;
+  bool by_memory = false;
+  CLI::App app{"hit ratios of eviction policies, and of the daemon's own cache, on synthetic traces"};
+  app.add_flag("--curves", by_memory, "by memory, of the policies in question, as JSON");
+  app.add_option("--objects", of.objects, "different objects")->check(CLI::Range(1000U, 100'000'000U));
+  app.add_option("--requests", of.requests, "requests of a trace")->check(CLI::Range(10'000U, 1'000'000'000U));
+  CLI11_PARSE(app, argc, argv);
+  if (by_memory) {
+    mongocached::bench::curves(of);
+  } else {
+    mongocached::bench::compare(of, 1);
+    mongocached::bench::compare(of, 10);
+  }
 }

@@ -21,6 +21,7 @@ bool parse_load_options(int argc, char** argv, load_options& out, int& exit_stat
   app.add_option("--in-flight", out.in_flight, "requests at a time in a thread; 0: one a connection");
   app.add_option("--duration", out.seconds, "seconds to measure")->check(CLI::PositiveNumber);
   app.add_option("--warm-up", out.warm_up_seconds, "seconds before that")->check(CLI::NonNegativeNumber);
+  app.add_flag("!--no-sweep", out.sweep, "do not ask for every key once before the warm-up");
   app.add_option("--count", out.count, "requests to measure, instead of seconds");
   app.add_option(
          "--idle", out.idle_seconds,

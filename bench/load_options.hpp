@@ -23,6 +23,7 @@ struct load_options {
   unsigned in_flight = 0;      // requests at a time in a thread, its connections taking turns; 0: one a connection
   double seconds = 5;          // of the measured part
   double warm_up_seconds = 1;  // after every key of the key space was asked for once (not with `distinct`)
+  bool sweep = true;           // false: without that
   std::uint64_t count = 0;     // end after so many requests instead; 0: by time
   double idle_seconds = 0;     // all connections rest so long when greeted, and again when measured
   double rate = 0;             // open loop: requests a second over all connections; 0: closed loop

@@ -112,7 +112,7 @@ void load_worker::warm_up() {
     event.data.ptr = c.get();
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, c->fd.get(), &event) != 0) fail_with_errno("epoll_ctl");
   }
-  if (options_.keys == key_distribution::uniform || options_.keys == key_distribution::zipf) {
+  if (options_.sweep && (options_.keys == key_distribution::uniform || options_.keys == key_distribution::zipf)) {
     phase sweep;
     sweep.sweep = true;
     sweep.sweep_key = index_;

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType, ModuleType
 
-from harness import charts, cost, far, idle, machine, measure, micro, report, targets
+from harness import charts, cost, far, idle, machine, measure, micro, report, scale, targets
 from harness.machine import Cores
 from harness.processes import BenchError, OtherOutcome, ProcessGroup
 from harness.report import Summary
@@ -27,12 +27,14 @@ from harness.subjects import REPOSITORY, Setting, Skip
 
 BUILD = REPOSITORY / "build" / "release"
 ATTEMPTS = 3  # at a row that measured something else
-# What is measured besides rows: each has TITLE, run(setting, quick) and text(found).
+# What is measured besides rows: each has TITLE, run(setting, quick) and text(found), and
+# pictures(found) where it has charts.
 SECTIONS: dict[str, ModuleType] = {
     "cost": cost,
     "idle": idle,
     "far": far,
     "micro": micro,
+    "scale": scale,
 }
 
 
@@ -54,6 +56,8 @@ def parse_arguments() -> argparse.Namespace:
     }
     parser.add_argument("--many", **many, help="of the bare echo and hits in memory besides")
     parser.add_argument("--rate", type=int, default=10000, help="of the open loop; 0: none")
+    values = {"type": int, "default": 100_000, "metavar": "COUNT"}
+    parser.add_argument("--redis-values", **values, help="of 10 kB, in the section scale")
     names = [row.name for row in ROWS]
     parser.add_argument("--rows", nargs="+", choices=names, help="only these rows and sections")
     parser.add_argument("--sections", nargs="+", choices=[*SECTIONS], help="likewise")
@@ -233,6 +237,7 @@ def run(args: argparse.Namespace, folder: Path) -> None:
     cores, descriptors = Cores.apart(), machine.raise_descriptor_limit(30_000)
     secantus = find_secantus(args.secantus)
     setting = Setting(args.tools, args.daemon, secantus, cores, folder, descriptors)
+    setting.redis_values = args.redis_values
     described = machine.describe(args.daemon)
     print("\n".join(f"{name}: {value}" for name, value in described.items()))
     print(f"{cores}\n", flush=True)
@@ -254,16 +259,19 @@ def run(args: argparse.Namespace, folder: Path) -> None:
         "sections": sections,
         "skipped": skipped,
     }
-    write_report(out, text, summaries, data)
+    pictures = charts.of(summaries)
+    for name, found in sections.items():
+        if draw := getattr(SECTIONS[name], "pictures", None):
+            pictures |= draw(found)
+    write_report(out, text, pictures, data)
     if not args.quick or args.out:
         print(f"\nwritten: {out / 'report.md'}")
 
 
-def write_report(out: Path, text: str, summaries: list[Summary], data: dict) -> None:
+def write_report(out: Path, text: str, pictures: dict[str, str], data: dict) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.svg"):
         old.unlink()
-    pictures = charts.of(summaries)
     for name, picture in pictures.items():
         (out / f"{name}.svg").write_text(picture)
     shown = "\n".join(f"![{name}]({name}.svg)" for name in pictures)

@@ -101,3 +101,58 @@ def latency(title: str, summaries: list[Summary]) -> str:
         )
         parts.append(text(left + width + 38, y + 11, s.row.text))
     return svg(left + width + 200, top + height + 40, parts)
+
+
+def lines(
+    title: str,
+    x_name: str,
+    series: dict[str, list[tuple[float, float]]],
+    unit: str,
+    most: float | None = None,
+) -> str:
+    """Curves over a logarithmic x; y is linear and begins at 0. `most`: the upper end of y."""
+    left, top, width, height = 70, 44, 560, 320
+    points = [point for line in series.values() for point in line]
+    xs = sorted({x for x, _ in points})
+    step = nice_step((most or max(y for _, y in points)) / 6)
+    high = step * math.ceil((most or max(y for _, y in points)) / step)
+
+    def x_of(x: float) -> float:
+        return left + width * (math.log(x / xs[0]) / math.log(xs[-1] / xs[0]) if xs[1:] else 0.5)
+
+    def y_of(y: float) -> float:
+        return top + height * (1 - y / high)
+
+    parts = [text(12, 24, title, 'font-weight="bold"')]
+    for i in range(round(high / step) + 1):
+        y = y_of(i * step)
+        parts.append(f'<path d="M{left} {y:.1f}H{left + width}" stroke="#ddd"/>')
+        parts.append(text(left - 8, y + 4, f"{i * step:g} {unit}", 'text-anchor="end"'))
+    for x in xs:
+        parts.append(f'<path d="M{x_of(x):.1f} {top}V{top + height}" stroke="#eee"/>')
+        parts.append(text(x_of(x), top + height + 20, short(x), 'text-anchor="middle"'))
+    middle = left + width / 2
+    parts.append(text(middle, top + height + 40, x_name, 'text-anchor="middle"'))
+    for i, (name, line) in enumerate(series.items()):
+        colour = COLOURS[i % len(COLOURS)]
+        drawn = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in line)
+        parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        y = top + 20 * i
+        parts.append(
+            f'<rect x="{left + width + 20}" y="{y}" width="12" height="12" fill="{colour}"/>'
+        )
+        parts.append(text(left + width + 38, y + 11, name))
+    return svg(left + width + 300, top + height + 56, parts)
+
+
+def nice_step(least: float) -> float:
+    """1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+
+
+def short(number: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:g}{letter}"
+    return f"{number:g}"

@@ -41,6 +41,12 @@ def describe(daemon: Path) -> dict[str, str]:
     return {name: value for name, value in parts.items() if value is not None}
 
 
+def available_bytes() -> int:
+    """Memory that new processes can have without anything being swapped out."""
+    found = value_of("/proc/meminfo", "MemAvailable")
+    return int(found.split()[0]) * 1024 if found else 0
+
+
 def haproxy() -> str | None:
     """Debian puts it where only root's PATH looks."""
     return shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

@@ -40,6 +40,8 @@ class Setting:
     wrapper: tuple[str, ...] = ()
     daemon_settings: dict[str, str] = field(default_factory=dict)
     patience: float = 20.0
+    # Most values that section `scale` puts into Redis.
+    redis_values: int = 100_000
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness import cost, far, idle
+from harness import cost, far, idle, scale
 from harness.report import Summary
 from harness.rows import Shape
 
@@ -47,6 +47,8 @@ def targets(summaries: list[Summary], sections: dict[str, dict]) -> list[Target]
         found += of_idle(sections["idle"])
     if "cost" in sections:
         found += of_cost(sections["cost"]["rows"].get("memory_hit", {}))
+    if "scale" in sections:
+        found += of_scale(sections["scale"])
     return found
 
 
@@ -131,6 +133,27 @@ def of_cost(hit: dict) -> Iterator[Target]:
         other = {name: n for name, n in calls.items() if name not in ALLOWED}
         text = f"system calls of a hit but receive, send, wait (so no timers), {connections} conn"
         yield Target(text, "none", cost.listed(other) or "none", None, not other)
+
+
+def of_scale(found: dict) -> Iterator[Target]:
+    def at_most(text: str, wanted: float, measured: float, unit: str) -> Target:
+        share = measured / wanted
+        return Target(text, f"<= {wanted:g}{unit}", f"{measured:.2f}{unit}", share, share <= 1)
+
+    same_size = [one for one in found["budget"] if one["value_bytes"] == one["then_bytes"]]
+    resident = max(one["most_then"] / one["budget"] for one in same_size)
+    yield at_most("resident memory of a full cache, of its budget", 1.25, resident, "x")
+    reads = [n for huge in (False, True) for _, n in scale.growth(found["lookups"], False, huge)]
+    if known := [n for n in reads if n is not None]:
+        text = "what a hit takes longer among more entries, in single reads"
+        yield at_most(text, 6, max(known), "")
+    stall = found["insertions"]["insert_growing"]["own"]["max"] / 1e6
+    yield at_most("longest stall of an insertion by a growing cache", 1, stall, " ms")
+    rows = found["daemon"]["redis"]["rows"]
+    text = (
+        f"p50 of a hit in Redis among {rows[-1]['values']:,} values, against {rows[0]['values']:,}"
+    )
+    yield at_most(text, 1.25, rows[-1]["p50_us"] / rows[0]["p50_us"], "x")
 
 
 def table(found: list[Target]) -> str:
