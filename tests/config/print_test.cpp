@@ -21,7 +21,7 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::Pair;
 
-const std::filesystem::path repository = std::filesystem::path{__FILE__}.parent_path().parent_path().parent_path();
+const std::filesystem::path repository = MONGOCACHED_REPOSITORY;
 
 std::string content(const std::filesystem::path& path) {
   std::ifstream stream{path, std::ios::binary};
