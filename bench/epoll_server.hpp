@@ -6,7 +6,7 @@
 //   void on_message(connection&, byte_view message);  // appends replies to connection.out
 //   int milliseconds_to_wait();                       // until on_tick is wanted; negative: never
 //   void on_tick(epoll_server<handler>&);             // may use find() and flush()
-// and everything runs on the thread that calls run().
+// and everything runs on the thread that calls run(). With a context, clients must speak TLS.
 #pragma once
 
 #include <sys/epoll.h>
@@ -18,7 +18,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "bench/net.hpp"
+#include "bench/channel.hpp"
 #include "protocol/message.hpp"
 
 namespace mongocached::bench {
@@ -34,7 +34,7 @@ inline void stop_on_signals() {
 }
 
 struct connection {
-  unique_fd fd;
+  channel peer;
   std::uint64_t serial = 0;  // never used twice: tells a connection from a later one on the same descriptor
   protocol::byte_buffer in = protocol::byte_buffer(16'384);
   std::size_t have = 0;  // bytes of `in` that are filled
@@ -46,8 +46,11 @@ struct connection {
 template <class Handler>
 class epoll_server {
  public:
-  epoll_server(unique_fd listener, Handler& handler)
-      : listener_(std::move(listener)), epoll_(::epoll_create1(EPOLL_CLOEXEC)), handler_(handler) {
+  epoll_server(unique_fd listener, Handler& handler, tls_context tls = nullptr)
+      : listener_(std::move(listener)),
+        tls_(std::move(tls)),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        handler_(handler) {
     if (epoll_.get() < 0) fail_with_errno("epoll_create1");
     watch(EPOLL_CTL_ADD, listener_.get(), EPOLLIN);
   }
@@ -72,7 +75,7 @@ class epoll_server {
 
   // Sends what is in `out`; ends the connection where that fails.
   void flush(connection& c) {
-    if (!try_send(c)) end(c.fd.get());
+    if (!try_send(c)) end(c.peer.descriptor());
   }
 
  private:
@@ -89,7 +92,7 @@ class epoll_server {
     if (index >= connections_.size() || !connections_[index]) return;
     connection& c = *connections_[index];
     if ((event.events & EPOLLOUT) != 0 && !try_send(c)) return end(event.data.fd);
-    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !read_once(c)) end(event.data.fd);
+    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !read(c)) end(event.data.fd);
   }
 
   void accept_all() {
@@ -100,7 +103,8 @@ class epoll_server {
         fail_with_errno("accept4");
       }
       auto c = std::make_unique<connection>();
-      c->fd = unique_fd(fd);
+      c->peer = channel(unique_fd(fd));
+      if (tls_) c->peer.secure_as_server(tls_);
       c->serial = ++last_serial_;
       set_no_delay(fd);
       watch(EPOLL_CTL_ADD, fd, EPOLLIN);
@@ -110,8 +114,15 @@ class epoll_server {
     }
   }
 
+  [[nodiscard]] bool read(connection& c) {
+    do {
+      if (!read_once(c)) return false;
+    } while (c.peer.holds_bytes());
+    return try_send(c);
+  }
+
   [[nodiscard]] bool read_once(connection& c) {
-    const ssize_t n = ::recv(c.fd.get(), c.in.data() + c.have, c.in.size() - c.have, 0);
+    const ssize_t n = c.peer.receive(c.in.data() + c.have, c.in.size() - c.have);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     if (n == 0) return false;
     c.have += static_cast<std::size_t>(n);
@@ -130,15 +141,15 @@ class epoll_server {
       std::memmove(c.in.data(), c.in.data() + at, c.have - at);
       c.have -= at;
     }
-    return try_send(c);
+    return true;
   }
 
   [[nodiscard]] bool try_send(connection& c) {
     while (c.sent < c.out.size()) {
-      const ssize_t n = ::send(c.fd.get(), c.out.data() + c.sent, c.out.size() - c.sent, MSG_NOSIGNAL);
+      const ssize_t n = c.peer.send(c.out.data() + c.sent, c.out.size() - c.sent);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno == EAGAIN) {
-        if (!std::exchange(c.waits_for_room, true)) watch(EPOLL_CTL_MOD, c.fd.get(), EPOLLIN | EPOLLOUT);
+        if (!std::exchange(c.waits_for_room, true)) watch(EPOLL_CTL_MOD, c.peer.descriptor(), EPOLLIN | EPOLLOUT);
         return true;
       }
       if (n < 0) return false;
@@ -146,13 +157,14 @@ class epoll_server {
     }
     c.out.clear();
     c.sent = 0;
-    if (std::exchange(c.waits_for_room, false)) watch(EPOLL_CTL_MOD, c.fd.get(), EPOLLIN);
+    if (std::exchange(c.waits_for_room, false)) watch(EPOLL_CTL_MOD, c.peer.descriptor(), EPOLLIN);
     return true;
   }
 
   void end(int fd) { connections_[static_cast<std::size_t>(fd)].reset(); }
 
   unique_fd listener_;
+  tls_context tls_;  // null: plain
   unique_fd epoll_;
   Handler& handler_;
   std::vector<std::unique_ptr<connection>> connections_;  // by descriptor

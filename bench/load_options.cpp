@@ -9,6 +9,8 @@ bool parse_load_options(int argc, char** argv, load_options& out, int& exit_stat
   std::string ns = "bench.docs";
   CLI::App app{"closed-loop and open-loop load for a MongoDB or Redis server; prints one JSON document"};
   app.add_option("--target", target, "HOST:PORT, HOST being an IPv4 address");
+  app.add_option("--tls-ca", out.tls_ca, "TLS 1.3; PEM file of who signed the certificate, which is for `localhost`")
+      ->check(CLI::ExistingFile);
   app.add_option("--protocol", out.protocol, "mongo: find by _id as PyMongo's find_one sends it; redis: GET")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, load_protocol>{{"mongo", load_protocol::mongo}, {"redis", load_protocol::redis}}));

@@ -16,6 +16,7 @@ enum class reply_check {
 
 struct load_options {
   endpoint target;
+  std::string tls_ca;  // TLS, the target being `localhost` by a certificate of this authority; empty: plain
   load_protocol protocol = load_protocol::mongo;
   reply_check check = reply_check::identity;
   unsigned connections = 1;

@@ -2,7 +2,6 @@
 
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
@@ -37,7 +36,7 @@ std::uint64_t fresh_number() {
 }  // namespace
 
 struct load_worker::client {
-  unique_fd fd;
+  channel server;
   std::unique_ptr<request_writer> requests;
   protocol::byte_buffer in = protocol::byte_buffer(input_size);
   std::size_t have = 0;
@@ -76,6 +75,7 @@ void load_result::merge(const load_result& other) {
 load_worker::load_worker(const load_options& options, std::shared_ptr<const std::vector<double>> shares, unsigned index)
     : options_(options),
       index_(index),
+      tls_(options.tls_ca.empty() ? nullptr : make_client_context(options.tls_ca)),
       keys_(options.keys, options.key_space, std::move(shares), options.seed * 1'000'003 + index,
             fresh_number() + index, options.threads),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
@@ -90,27 +90,28 @@ void load_worker::connect() {
   const unsigned mine = share + (index_ < options_.connections % options_.threads ? 1 : 0);
   for (unsigned i = 0; i < mine; ++i) {
     auto c = std::make_unique<client>();
-    c->fd = connect_to(options_.target);
+    c->server = channel(connect_to(options_.target));
+    if (tls_) c->server.secure_as_client(tls_, "localhost");
     c->requests = options_.protocol == load_protocol::mongo
                       ? make_mongo_writer(options_, std::uint64_t{i} * options_.threads + index_)
                       : make_redis_writer(options_);
-    c->requests->greet(c->fd.get());
+    c->requests->greet(c->server);
     idle_.push_back(c.get());
     clients_.push_back(std::move(c));
   }
 }
 
 void load_worker::populate() {
-  clients_.front()->requests->populate(clients_.front()->fd.get());
+  clients_.front()->requests->populate(clients_.front()->server);
 }
 
 void load_worker::warm_up() {
   for (auto& c : clients_) {
-    set_non_blocking(c->fd.get());
+    set_non_blocking(c->server.descriptor());
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = c.get();
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, c->fd.get(), &event) != 0) fail_with_errno("epoll_ctl");
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, c->server.descriptor(), &event) != 0) fail_with_errno("epoll_ctl");
   }
   if (options_.sweep && (options_.keys == key_distribution::uniform || options_.keys == key_distribution::zipf)) {
     phase sweep;
@@ -195,13 +196,19 @@ void load_worker::start(phase& p, client& c, load_clock::time_point intended) {
   c.busy = true;
   ++in_flight_;
   const auto bytes = c.requests->prepare(c.op, number);
-  const ssize_t n = ::send(c.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const ssize_t n = c.server.send(bytes.data(), bytes.size());
   // A socket without anything in flight has room for one small request.
   if (n != static_cast<ssize_t>(bytes.size())) lose(c, "a request could not be sent");
 }
 
 void load_worker::receive(phase& p, client& c) {
-  const ssize_t n = ::recv(c.fd.get(), c.in.data() + c.have, c.in.size() - c.have, 0);
+  do {
+    receive_once(p, c);
+  } while (c.server.holds_bytes());
+}
+
+void load_worker::receive_once(phase& p, client& c) {
+  const ssize_t n = c.server.receive(c.in.data() + c.have, c.in.size() - c.have);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return lose(c, "connection closed by the server");
   const auto arrived = load_clock::now();
@@ -238,7 +245,7 @@ void load_worker::lose(client& c, const std::string& why) {
   } else {
     std::erase(idle_, &c);
   }
-  c.fd.reset();
+  c.server.close();
 }
 
 void load_worker::lose_all(const std::string& why) {

@@ -58,12 +58,14 @@ class load_worker {
   }
   void start(phase& p, client& c, load_clock::time_point intended);
   void receive(phase& p, client& c);
+  void receive_once(phase& p, client& c);
   void lose(client& c, const std::string& why);
   void lose_all(const std::string& why);
   void count_error(const std::string& why);
 
   const load_options& options_;
   unsigned index_;
+  tls_context tls_;  // null: plain
   key_picker keys_;
   unique_fd epoll_;
   std::vector<std::unique_ptr<client>> clients_;

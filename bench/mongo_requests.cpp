@@ -54,7 +54,7 @@ class mongo_writer final : public request_writer {
     for (auto& byte : session_) byte = static_cast<std::uint8_t>(random());
   }
 
-  void greet(int fd) override {
+  void greet(channel& server) override {
     byte_buffer message;
     const std::size_t start = protocol::begin_op_msg(message, ++request_id_, 0);
     bson_builder body(message);
@@ -73,7 +73,7 @@ class mongo_writer final : public request_writer {
     body.append_string("$db", "admin");
     body.finish();
     protocol::end_op_msg(message, start);
-    exchange(fd, message, [this](bson_view reply) {
+    exchange(server, message, [this](bson_view reply) {
       if (const auto time = reply.find("$clusterTime"); time && time->document()) {
         cluster_time_.assign(time->value.begin(), time->value.end());
       }
@@ -81,7 +81,7 @@ class mongo_writer final : public request_writer {
     build_all();
   }
 
-  void populate(int fd) override {
+  void populate(channel& server) override {
     constexpr std::uint64_t batch = 200;
     for (std::uint64_t key = 0; key < options_.key_space; key += batch) {
       byte_buffer message;
@@ -91,7 +91,7 @@ class mongo_writer final : public request_writer {
       for (std::uint64_t k = key; k < end; ++k) append_document(message, k);
       end_sequence(message, section);
       protocol::end_op_msg(message, start);
-      exchange(fd, message, [&](bson_view reply) {
+      exchange(server, message, [&](bson_view reply) {
         const auto n = reply.find("n");
         if (!n || n->integer() != static_cast<std::int64_t>(end - key)) {
           throw std::runtime_error("documents could not be written");
@@ -242,15 +242,15 @@ class mongo_writer final : public request_writer {
 
   // Sends a message and hands the reply's body to `use`; throws where it is no {ok: 1}.
   template <class Use>
-  void exchange(int fd, const byte_buffer& message, Use use) {
-    send_all(fd, message.data(), message.size());
+  void exchange(channel& server, const byte_buffer& message, Use use) {
+    send_all(server, message.data(), message.size());
     byte_buffer reply(protocol::header_size);
-    receive_all(fd, reply.data(), reply.size());
+    receive_all(server, reply.data(), reply.size());
     const auto length = protocol::load_le<std::uint32_t>(reply.data());
     if (length < protocol::header_size || length > protocol::max_message_size)
       throw std::runtime_error("no wire message");
     reply.resize(length);
-    receive_all(fd, reply.data() + protocol::header_size, length - protocol::header_size);
+    receive_all(server, reply.data() + protocol::header_size, length - protocol::header_size);
     protocol::op_msg parsed;
     if (protocol::parse_op_msg(reply, parsed) != protocol::op_msg_error::none)
       throw std::runtime_error("no OP_MSG reply");

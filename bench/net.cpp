@@ -104,27 +104,6 @@ void set_non_blocking(int fd) {
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) fail_with_errno("fcntl");
 }
 
-void send_all(int fd, const std::uint8_t* data, std::size_t size) {
-  while (size > 0) {
-    const ssize_t n = ::send(fd, data, size, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fail_with_errno("send");
-    data += n;
-    size -= static_cast<std::size_t>(n);
-  }
-}
-
-void receive_all(int fd, std::uint8_t* data, std::size_t size) {
-  while (size > 0) {
-    const ssize_t n = ::recv(fd, data, size, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail_with_errno("recv");
-    if (n == 0) throw std::runtime_error("connection closed by the server");
-    data += n;
-    size -= static_cast<std::size_t>(n);
-  }
-}
-
 void pin_thread(int core) {
   if (core < 0) return;
   cpu_set_t set;

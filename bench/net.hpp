@@ -45,10 +45,6 @@ struct endpoint {
 void set_no_delay(int fd);
 void set_non_blocking(int fd);
 
-// Blocking exchange for set-up work: sends everything; reads exactly `size` bytes.
-void send_all(int fd, const std::uint8_t* data, std::size_t size);
-void receive_all(int fd, std::uint8_t* data, std::size_t size);
-
 // Keeps the calling thread on one core; a negative core leaves it where the scheduler wants it.
 void pin_thread(int core);
 

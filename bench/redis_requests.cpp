@@ -24,13 +24,13 @@ class redis_writer final : public request_writer {
   explicit redis_writer(const load_options& options)
       : options_(options), value_head_("$" + std::to_string(options.value_size) + "\r\n") {}
 
-  void greet(int fd) override {
+  void greet(channel& server) override {
     const std::string_view ping = "*1\r\n$4\r\nPING\r\n";
-    send_all(fd, as_bytes(ping).data(), ping.size());
-    expect(fd, "+PONG\r\n");
+    send_all(server, as_bytes(ping).data(), ping.size());
+    expect(server, "+PONG\r\n");
   }
 
-  void populate(int fd) override {
+  void populate(channel& server) override {
     std::string value(options_.value_size, 'v');
     std::array<char, digits> number{};
     for (std::uint64_t key = 0; key < options_.key_space; ++key) {
@@ -38,8 +38,8 @@ class redis_writer final : public request_writer {
       std::copy(number.begin(), number.end(), value.begin());
       const std::string set = "*3\r\n$3\r\nSET\r\n$18\r\nk:" + std::string(number.data(), digits) + "\r\n$" +
                               std::to_string(value.size()) + "\r\n" + value + "\r\n";
-      send_all(fd, as_bytes(set).data(), set.size());
-      expect(fd, "+OK\r\n");
+      send_all(server, as_bytes(set).data(), set.size());
+      expect(server, "+OK\r\n");
     }
   }
 
@@ -64,9 +64,9 @@ class redis_writer final : public request_writer {
   }
 
  private:
-  static void expect(int fd, std::string_view wanted) {
+  static void expect(channel& server, std::string_view wanted) {
     std::string got(wanted.size(), '\0');
-    receive_all(fd, reinterpret_cast<std::uint8_t*>(got.data()), got.size());
+    receive_all(server, reinterpret_cast<std::uint8_t*>(got.data()), got.size());
     if (got != wanted) throw std::runtime_error("unexpected answer of Redis: " + got);
   }
 

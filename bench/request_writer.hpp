@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "bench/channel.hpp"
 #include "bench/load_options.hpp"
 #include "protocol/bytes.hpp"
 
@@ -24,9 +25,9 @@ class request_writer {
   virtual ~request_writer() = default;
 
   // The handshake that a driver makes on a new connection, on a blocking socket. Throws if it fails.
-  virtual void greet(int fd) = 0;
+  virtual void greet(channel& server) = 0;
   // Writes the documents or values of keys [0, options.key_space), on a blocking socket. Throws if it fails.
-  virtual void populate(int fd) = 0;
+  virtual void populate(channel& server) = 0;
   // The bytes to send; valid until the next call. `number` chooses the document, or the category of a top-N list.
   [[nodiscard]] virtual protocol::byte_view prepare(operation op, std::uint64_t number) = 0;
   // Judges the reply to what was prepared last; sets `size` to the reply's bytes where it is good.

@@ -22,7 +22,7 @@ class stub_handler {
 
   void on_message(bench::connection& c, protocol::byte_view message) {
     if (const auto hold = commands_.answer(c.out, message)) {
-      held_.push_back({clock_type::now() + std::chrono::milliseconds(*hold), c.fd.get(), c.serial,
+      held_.push_back({clock_type::now() + std::chrono::milliseconds(*hold), c.peer.descriptor(), c.serial,
                        protocol::load_le<std::int32_t>(message.data() + 4)});
     }
   }

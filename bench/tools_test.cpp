@@ -80,18 +80,18 @@ byte_buffer answer_of(stub_commands& stub, protocol::byte_view request) {
 std::unique_ptr<request_writer> greeted(const load_options& options, stub_commands& stub) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) throw std::runtime_error("socketpair");
-  const unique_fd ours(ends[0]);
-  const unique_fd theirs(ends[1]);
+  channel ours{unique_fd(ends[0])};
+  channel theirs{unique_fd(ends[1])};
   auto writer = make_mongo_writer(options, 0);
   const std::jthread server([&] {
     byte_buffer request(protocol::header_size);
-    receive_all(theirs.get(), request.data(), request.size());
+    receive_all(theirs, request.data(), request.size());
     request.resize(protocol::load_le<std::uint32_t>(request.data()));
-    receive_all(theirs.get(), request.data() + protocol::header_size, request.size() - protocol::header_size);
+    receive_all(theirs, request.data() + protocol::header_size, request.size() - protocol::header_size);
     const auto reply = answer_of(stub, request);
-    send_all(theirs.get(), reply.data(), reply.size());
+    send_all(theirs, reply.data(), reply.size());
   });
-  writer->greet(ours.get());
+  writer->greet(ours);
   return writer;
 }
 

@@ -18,7 +18,8 @@ GROUPS = {
     "mixed": "Finds, 5 % updates and 1 % lists a second",
     "size": "Finds by _id a second, by size of the document",
     "threads": "Finds by _id a second, by threads",
-    "tls": "Finds by _id a second, TLS to the upstream",
+    "client_tls": "Finds by _id a second, TLS towards clients",
+    "tls": "Finds by _id a second, relayed with TLS",
 }
 
 

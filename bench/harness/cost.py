@@ -21,7 +21,7 @@ from harness.rows import BY_NAME, Row
 from harness.subjects import Setting, Skip, Subject
 
 TITLE = "Counted, not timed"
-ROWS = ("memory_hit", "redis_hit", "relay", "miss", "fill", "write")
+ROWS = ("memory_hit", "memory_hit_tls", "redis_hit", "relay", "miss", "fill", "write")
 DATA_THREAD = "data-0"
 # No hit is verified upstream, and nothing is given up for being slow under callgrind.
 CALM = {"CACHE_VERIFY_SHARE": "0", "REDIS_TIMEOUT": "5s", "CACHE_MAX_LAG": "30s"}

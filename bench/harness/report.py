@@ -30,7 +30,10 @@ RATIOS = [
     ("memory_hit_16k", "echo_16k", "a hit of 16 kB keeps this share of the bare echo"),
     ("memory_hit_1m", "echo_1m", "a hit of 1 MB keeps this share of the bare echo"),
     ("two_threads", "one_thread", "hits in memory, two threads against one"),
+    ("memory_hit_tls", "echo_tls", "a hit over TLS keeps this share of the bare echo over TLS"),
+    ("memory_hit_tls", "memory_hit", "a hit over TLS, against one without"),
     ("relay_tls", "haproxy_tls", "a relayed find over TLS, against HAProxy's relay"),
+    ("relay_tls_both", "haproxy_tls_both", "the same with TLS on both sides"),
 ]
 
 

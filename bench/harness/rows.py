@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from harness import subjects
 from harness.processes import ProcessGroup
@@ -70,8 +71,8 @@ MIXED = [
 LARGE = {"CACHE_MEMORY": "1GiB"}
 
 
-def daemon_row(settings: dict[str, str], with_redis: bool = False, threads: int = 1) -> Start:
-    return lambda group, setting: subjects.daemon(group, setting, settings, with_redis, threads)
+def daemon_row(settings: dict[str, str], **options: bool | int) -> Start:
+    return partial(subjects.daemon, settings=settings, **options)
 
 
 def rows_of_size(name: str, text: str, size: int, documents: int) -> list[Row]:
@@ -188,11 +189,32 @@ THREADS = [
 ]
 
 TLS = [
-    Row("haproxy_tls", "HAProxy, TLS to the upstream", subjects.haproxy_tls),
-    Row("relay_tls", "relay, TLS to the upstream", subjects.relay_tls, never=HITS),
+    Row("echo_tls", "bare echo, TLS", subjects.echo_tls, group="client_tls"),
+    Row(
+        "memory_hit_tls",
+        "hit in memory, TLS towards clients",
+        daemon_row({}, tls=True),
+        group="client_tls",
+        outcome="l1_hit",
+    ),
+    Row("haproxy_tls", "HAProxy, TLS to the upstream", subjects.haproxy_tls, group="tls"),
+    Row("relay_tls", "relay, TLS to the upstream", subjects.relay_tls, group="tls", never=HITS),
+    Row(
+        "haproxy_tls_both",
+        "HAProxy, TLS on both sides",
+        partial(subjects.haproxy_tls, both_sides=True),
+        group="tls",
+    ),
+    Row(
+        "relay_tls_both",
+        "relay, TLS on both sides",
+        partial(subjects.relay_tls, both_sides=True),
+        group="tls",
+        never=HITS,
+    ),
 ]
 for row in TLS:
-    row.group, row.open_loop = "tls", False
+    row.open_loop = False
 
 ROWS = [*MAIN, *WRITE, *MIX, *SIZES, *THREADS, *TLS]
 BY_NAME = {row.name: row for row in ROWS}

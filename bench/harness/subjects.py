@@ -16,7 +16,7 @@ from harness.processes import BenchError, Process, ProcessGroup, free_port
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
-from support.tls import make_certificates  # noqa: E402
+from support.tls import Certificates, make_certificates  # noqa: E402
 
 STUB_SET = "stub"
 
@@ -60,6 +60,26 @@ def echo(group: ProcessGroup, setting: Setting) -> Subject:
     command = [setting.tools / "echo_server", "--reply-size", setting.reply_size]
     server = group.start("echo", command, setting.cores.server)
     return Subject(server.announced_port(), server, load_options=["--check", "ok"])
+
+
+def echo_tls(group: ProcessGroup, setting: Setting) -> Subject:
+    made = certificates(setting)
+    command = [setting.tools / "echo_server", "--reply-size", setting.reply_size]
+    command += ["--tls-cert", made.certificate, "--tls-key", made.key]
+    server = group.start("echo", command, setting.cores.server)
+    options = ["--check", "ok", *towards(made)]
+    return Subject(server.announced_port(), server, load_options=options)
+
+
+def certificates(setting: Setting) -> Certificates:
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    return make_certificates(setting.folder / "tls")
+
+
+def towards(made: Certificates) -> list[str]:
+    """How the load generator reaches a server that has such a certificate."""
+    return ["--tls-ca", str(made.ca)]
 
 
 def start_stub(
@@ -131,29 +151,31 @@ def haproxy_tcp(group: ProcessGroup, setting: Setting) -> Subject:
     return Subject(port, server)
 
 
-def start_tls_stub(group: ProcessGroup, setting: Setting) -> tuple[int, Path]:
-    """The stub behind a HAProxy that ends TLS; its port and the authority's certificate."""
-    if not shutil.which("openssl"):
-        raise Skip("openssl is not installed")
-    certificates = make_certificates(setting.folder / "tls")
+def start_tls_stub(group: ProcessGroup, setting: Setting) -> tuple[int, Certificates]:
+    """The stub behind a HAProxy that ends TLS; its port, and what it can be known by."""
+    made = certificates(setting)
     _, stub_port = start_stub(group, setting, setting.cores.backend)
-    tls = f"ssl crt {certificates.pem}"
+    tls = f"ssl crt {made.pem}"
     _, port = start_haproxy(group, setting, setting.cores.backend, tls, str(stub_port))
-    return port, certificates.ca
+    return port, made
 
 
-def haproxy_tls(group: ProcessGroup, setting: Setting) -> Subject:
-    tls_port, authority = start_tls_stub(group, setting)
-    to = f"{tls_port} ssl verify required ca-file {authority}"
-    server, port = start_haproxy(group, setting, setting.cores.server, "", to)
-    return Subject(port, server)
+def haproxy_tls(group: ProcessGroup, setting: Setting, both_sides: bool = False) -> Subject:
+    tls_port, made = start_tls_stub(group, setting)
+    listen = f"ssl crt {made.pem}" if both_sides else ""
+    to = f"{tls_port} ssl verify required ca-file {made.ca}"
+    server, port = start_haproxy(group, setting, setting.cores.server, listen, to)
+    return Subject(port, server, load_options=towards(made) if both_sides else [])
 
 
-def relay_tls(group: ProcessGroup, setting: Setting) -> Subject:
-    tls_port, authority = start_tls_stub(group, setting)
+def relay_tls(group: ProcessGroup, setting: Setting, both_sides: bool = False) -> Subject:
+    tls_port, made = start_tls_stub(group, setting)
     # The stub names its own port, where it speaks no TLS: the address given is the one to use.
-    uri = f"mongodb://127.0.0.1:{tls_port}/?directConnection=true&tls=true&tlsCAFile={authority}"
-    return start_daemon(group, setting, uri, "none", {"CACHE_ENABLED": "false"})
+    uri = f"mongodb://127.0.0.1:{tls_port}/?directConnection=true&tls=true&tlsCAFile={made.ca}"
+    relay_only = {"CACHE_ENABLED": "false"}
+    return start_daemon(
+        group, setting, uri, "none", relay_only, clients=made if both_sides else None
+    )
 
 
 def secantus(group: ProcessGroup, setting: Setting) -> Subject:
@@ -176,15 +198,17 @@ def daemon(
     settings: dict[str, str],
     with_redis: bool = False,
     threads: int = 1,
+    tls: bool = False,
 ) -> Subject:
-    """mongocached in front of the stub, with these MONGOCACHED_ settings."""
+    """mongocached in front of the stub, with these MONGOCACHED_ settings; `tls` towards clients."""
     _, stub_port = start_stub(group, setting, setting.cores.backend)
     redis_uri = "none"
     if with_redis:
         _, redis_port = start_redis(group, setting.cores.backend)
         redis_uri = f"redis://127.0.0.1:{redis_port}/0"
     upstream = f"mongodb://127.0.0.1:{stub_port}/?replicaSet={STUB_SET}"
-    return start_daemon(group, setting, upstream, redis_uri, settings, threads)
+    clients = certificates(setting) if tls else None
+    return start_daemon(group, setting, upstream, redis_uri, settings, threads, clients)
 
 
 def start_daemon(
@@ -194,7 +218,9 @@ def start_daemon(
     redis_uri: str,
     settings: dict[str, str],
     threads: int = 1,
+    clients: Certificates | None = None,
 ) -> Subject:
+    """Clients speak TLS to it where `clients` says with which certificate."""
     if not setting.daemon.exists():
         raise BenchError(f"no daemon at {setting.daemon}: build it or give --daemon PATH")
     port, http = free_port(), free_port()
@@ -207,10 +233,16 @@ def start_daemon(
         **settings,
         **setting.daemon_settings,
     }
+    if clients:
+        settings |= {
+            "LISTEN_TLS_CERT": str(clients.certificate),
+            "LISTEN_TLS_KEY": str(clients.key),
+        }
     env |= {f"MONGOCACHED_{name}": value for name, value in settings.items()}
     server = group.start("mongocached", command, setting.cores.server, env)
     server.wait_for("/readyz", lambda: get(http, "/readyz") is not None, setting.patience)
-    return Subject(port, server, lambda command: outcomes(http, command))
+    options = towards(clients) if clients else []
+    return Subject(port, server, lambda command: outcomes(http, command), options)
 
 
 def get(port: int, path: str) -> str | None:
