@@ -99,9 +99,22 @@ void set_no_delay(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+void set_quick_ack(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+}
+
+void set_busy_poll(int fd, int microseconds) {
+  set_option(fd, SOL_SOCKET, SO_BUSY_POLL, microseconds);
+}
+
 void set_non_blocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) fail_with_errno("fcntl");
+}
+
+void set_blocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) fail_with_errno("fcntl");
 }
 
 void pin_thread(int core) {

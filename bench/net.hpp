@@ -44,6 +44,9 @@ struct endpoint {
 [[nodiscard]] unique_fd connect_to(const endpoint& target);
 void set_no_delay(int fd);
 void set_non_blocking(int fd);
+void set_blocking(int fd);
+void set_quick_ack(int fd);
+void set_busy_poll(int fd, int microseconds);
 
 // Keeps the calling thread on one core; a negative core leaves it where the scheduler wants it.
 void pin_thread(int core);
