@@ -6,7 +6,7 @@ stage := scripts/stage
 ctest := ctest -j2 --output-on-failure --no-tests=error
 python := .deps/client/bin/python -B
 
-.PHONY: build deps test soak demo package bench lint format sanitize asan-ubsan tsan fuzz clean help
+.PHONY: build deps test compat soak demo package bench lint format sanitize asan-ubsan tsan fuzz clean help
 .PRECIOUS: build/%/build.ninja
 .NOTPARALLEL:
 
@@ -30,6 +30,10 @@ test: ## set-up, release build, unit tests, integration tests with real clients 
 
 soak: deps build ## everything at once for ten minutes, every answer judged (SOAK_ARGS='--seconds 60 --seed 7')
 	$(python) tests/soak/soak.py --seconds 600 $(SOAK_ARGS)
+
+compat: deps build ## every driver straight and through the daemon; writes docs/compatibility.md (COMPAT_ARGS=--programs)
+	scripts/install-compat-deps
+	$(python) tests/compat/run.py $(COMPAT_ARGS)
 
 demo: deps build/release/build.ninja ## the speed-up on real films and places (KEEP=1 leaves it running)
 	cmake --build build/release --target mongocached

@@ -25,6 +25,14 @@ fill_rejection reason_of(cache::fill_outcome refused) noexcept {
   }
 }
 
+// The monitors never log in: what they are told of the cluster's time, everybody may know (S8). Without it the first
+// clients would be shown a cluster that has no time.
+void learn_time(cluster_clock& clock, const upstream_snapshot& seen) {
+  const auto hello = protocol::bson_view::parse(seen.hello);
+  protocol::reply_view view;
+  if (hello && protocol::view_reply(*hello, view)) clock.saw(view);
+}
+
 }  // namespace
 
 data_thread::data_thread(process& shared_, std::size_t index_)
@@ -110,6 +118,7 @@ void data_thread::set_upstream(snapshot_ptr fresh_snapshot) {
   asio::post(context_, [this, fresh = std::move(fresh_snapshot)] {
     if (pools) pools->topology_changed(*upstream, *fresh);
     upstream = fresh;
+    learn_time(shared.clock, *fresh);
     for (auto& waiter : std::exchange(upstream_waiters_, {})) waiter->deliver(true);
     // F4: idle clients whose identity is bound to the server of before leave at once.
     const auto everyone = sessions_;

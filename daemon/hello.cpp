@@ -103,7 +103,13 @@ void append_hello_reply(protocol::byte_buffer& out, bson_view request, bson_view
     reply.append_object_id("serviceId", facts.service_id);
   }
   reply.append_double("ok", 1.0);
-  if (!tail) return;
+  if (!tail) {
+    if (const auto newest = bson_view::parse(facts.cluster_time)) {
+      reply.append_document("$clusterTime", *newest);
+      reply.append_timestamp("operationTime", facts.time);
+    }
+    return;
+  }
   for (bson_cursor cursor(upstream); cursor.next(element);) {
     if (element.name == "$clusterTime" || element.name == "operationTime") reply.append(element);
   }

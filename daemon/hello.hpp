@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 
+#include "cache/time.hpp"
 #include "daemon/control/topology.hpp"
 #include "protocol/bson_builder.hpp"
 #include "protocol/command_view.hpp"
@@ -19,7 +20,10 @@ struct hello_facts {
   std::int64_t now_ms = 0;  // wall clock, for localTime only
   std::int32_t connection_id = 0;
   std::array<std::uint8_t, 12> service_id{};  // of this process (H2)
-  std::string_view advertise;                 // with listen.pose "replica_set": the one host it has; else empty
+  std::string_view advertise{};               // with listen.pose "replica_set": the one host it has; else empty
+  // The newest $clusterTime document that this client may see, and its time; empty while none is known.
+  protocol::byte_view cluster_time{};
+  cache::cluster_time time = 0;
 };
 
 [[nodiscard]] bool is_hello(std::string_view command) noexcept;  // hello, isMaster, ismaster
@@ -31,7 +35,7 @@ struct hello_facts {
 // Appends the reply document, with those of the client's compressors that can be spoken (H2). `upstream` is the
 // upstream's own answer: the control plane's, or - where the request travelled - the answer to it, whose
 // saslSupportedMechs and speculativeAuthenticate are passed on. `tail` also passes on its $clusterTime and
-// operationTime.
+// operationTime; without it they are made of the facts' cluster time, as a mongos does.
 void append_hello_reply(protocol::byte_buffer& out, protocol::bson_view request, protocol::bson_view upstream,
                         const hello_facts& facts, bool tail);
 

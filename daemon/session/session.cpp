@@ -131,13 +131,16 @@ void session::remember_metadata(protocol::bson_view hello) {
   metadata_.assign(client->value.begin(), client->value.end());
 }
 
-hello_facts session::hello_facts_now() const noexcept {
+hello_facts session::hello_facts_now() {
   const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  const auto& newest = clock();
   return {.kind = thread_.upstream->kind,
           .now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
           .connection_id = connection_id_,
           .service_id = thread_.shared.service_id,
-          .advertise = thread_.shared.advertise};
+          .advertise = thread_.shared.advertise,
+          .cluster_time = newest.bytes(),
+          .time = newest.time};
 }
 
 bool session::answer_hello(protocol::bson_view body, const protocol::message_header& header) {

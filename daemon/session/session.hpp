@@ -66,7 +66,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   [[nodiscard]] std::int32_t next_request_id() noexcept { return ++last_request_id_; }
-  [[nodiscard]] hello_facts hello_facts_now() const noexcept;
+  [[nodiscard]] hello_facts hello_facts_now();
   void remember_metadata(protocol::bson_view hello);
 
   // False once the session is closed.

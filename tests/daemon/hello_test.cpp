@@ -122,6 +122,17 @@ TEST(hello, passes_on_times_where_the_request_travelled) {
   EXPECT_TRUE(has(travelled, "operationTime"));
 }
 
+TEST(hello, tells_the_clusters_time_as_a_mongos_does) {
+  const document newest{{"clusterTime", timestamp{7}}};
+  byte_buffer out;
+  append_hello_reply(out, document{{"hello", 1}}.view(), upstream.view(), {.cluster_time = newest.bytes(), .time = 7},
+                     false);
+  const document reply(out);
+  const auto told = must(field_in(reply.view(), "$clusterTime").document());
+  EXPECT_EQ(field_in(told, "clusterTime").timestamp(), 7U);
+  EXPECT_EQ(field_in(reply.view(), "operationTime").timestamp(), 7U);
+}
+
 TEST(hello, user_fields_are_for_the_upstream_to_answer_H3) {
   EXPECT_TRUE(has_user_fields(document{{"hello", 1}, {"saslSupportedMechs", "a.b"}}.view()));
   EXPECT_TRUE(has_user_fields(document{{"hello", 1}, {"speculativeAuthenticate", document()}}.view()));

@@ -160,6 +160,29 @@ TEST_F(Session, poses_as_a_mongos_H1) {
   }
 }
 
+TEST_F(Session, hello_tells_the_time_of_the_monitors_and_then_of_newer_replies_S8) {
+  const auto time_in = [](const document& reply) {
+    const auto time = reply.view().find("$clusterTime");
+    return time ? must(field_in(must(time->document()), "clusterTime").timestamp()) : 0;
+  };
+  const auto told = [](std::uint64_t time) {
+    const document signature{{"keyId", std::int64_t{9}}};
+    return document{{"clusterTime", timestamp{time}}, {"signature", signature}};
+  };
+  const document hello{{"hello", 1}, {"$db", "admin"}};
+  EXPECT_EQ(time_in(client.ask(hello)), 0U);
+  auto seen = known();
+  seen.hello = document{{"maxWireVersion", 21}, {"ok", 1.0}, {"$clusterTime", told(5)}}.bytes();
+  seen.version = 2;
+  thread.set_upstream(std::make_shared<upstream_snapshot>(seen));
+  // The thread is told of the snapshot a turn before it answers, as a rule.
+  for (int i = 0; i < 1000 && time_in(client.ask(hello)) == 0; ++i) continue;
+  EXPECT_EQ(time_in(client.ask(hello)), 5U);
+  upstream.on("ping", [&](const asked&) { return document{{"ok", 1.0}, {"$clusterTime", told(800)}}; });
+  static_cast<void>(client.ask(ping()));
+  EXPECT_EQ(time_in(client.ask(hello)), 800U);
+}
+
 TEST_F(Session, a_hello_never_reaches_the_upstream_U2) {
   static_cast<void>(client.ask(document{{"hello", 1}, {"$db", "admin"}}));
   EXPECT_EQ(upstream.count("hello"), 0U);

@@ -1,0 +1,28 @@
+"""Tests that a cache changes by what it is. Each has to pass through a daemon that only relays.
+
+Most arm a fail point for the next command of a kind, and count on their own to be that one.
+"""
+
+from __future__ import annotations
+
+import re
+
+STREAM = "the fail point for one getMore is met by the getMore of the proxy's own change stream"
+READ = (
+    "the fail point for one find is met by the read that fills the cache; the proxy repeats it "
+    "with the client's own bytes, so the client sees no error, or the answer comes from the cache"
+)
+MANY = (
+    "100 000 inserts: the upstream of the tests, one Python process, also tells each of them to "
+    "the proxy's change stream, and runs into the 60 s that a test may take"
+)
+PATTERNS = {
+    r"::test_(numerous_inserts|insert_many_large_batch)$": MANY,
+    r"ChangeStreams(Errors|Resume).*": STREAM,
+    r"TestRetryableReads::test_(backoff|overload|retryable_reads_are_retried).*": READ,
+    r"ImplicitSessions.*::test_readConcern_is_not_sent_on_retried_read.*": READ,
+}
+
+
+def explanation(test: str) -> str:
+    return next((why for pattern, why in PATTERNS.items() if re.search(pattern, test)), "")

@@ -1,0 +1,121 @@
+"""docs/compatibility.md, written by `make compat`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from outcomes import FAILED, PASSED, SKIPPED, counts
+from programs import Compared
+from suites import SuiteResult
+
+HEAD = """\
+# Drivers
+
+Written by `make compat` (it installs what it needs first: `scripts/install-compat-deps`).
+Everything below was run twice: straight to the upstream, and through mongocached in front of
+another upstream of the same kind, with Redis and default settings. What matters:
+**nothing that passes straight fails through.**
+"""
+
+
+def render(programs: Sequence[Compared], suites: Sequence[SuiteResult]) -> str:
+    parts = [HEAD, _programs(programs)]
+    if suites:
+        parts += [_suites(suites), _unexplained(suites), _explained(suites), _topology(suites)]
+    return "\n".join(parts)
+
+
+def _programs(programs: Sequence[Compared]) -> str:
+    lines = [
+        "## The same steps with every driver",
+        "CRUD, bulk, cursors (getMore, killCursors), sessions, transactions, change streams,",
+        "GridFS, retryable reads and writes, unacknowledged writes, command and topology events",
+        "(`tests/compat/programs/`).",
+        "",
+        "| driver | steps | pass straight | pass through | not taken |",
+        "|---|--:|--:|--:|---|",
+    ]
+    for one in programs:
+        if one.skipped:
+            lines.append(f"| {one.program.name} | | | | skipped: {one.skipped} |")
+            continue
+        straight, through = (_without_program(side) for side in (one.straight, one.through))
+        missing = ", ".join(one.not_taken())
+        note = f"{missing}{f' ({one.program.lacks})' if missing and one.program.lacks else ''}"
+        row = [one.program.name, len(straight), counts(straight)[PASSED], counts(through)[PASSED]]
+        lines.append(f"| {' | '.join(map(str, row))} | {note} |")
+    for one in programs:
+        lines += [
+            f"- {one.program.name}: {step} fails through: {why}"
+            for step, why in one.broken().items()
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _without_program(outcomes: Mapping) -> dict:
+    return {name: outcome for name, outcome in outcomes.items() if name != "program"}
+
+
+def _suites(suites: Sequence[SuiteResult]) -> str:
+    lines = [
+        "## Drivers' own test suites",
+        "Failures on both sides are the upstream's (SecantusDB lacks commands) or the machine's.",
+        "",
+        "| suite | | passed | failed | skipped |",
+        "|---|---|--:|--:|--:|",
+    ]
+    for one in suites:
+        if one.suite.missing:
+            lines.append(f"| {one.suite.name} | skipped: {one.suite.missing} | | | |")
+            continue
+        for side, outcomes in (("straight", one.straight), ("through", one.through)):
+            count = counts(outcomes)
+            row = [one.suite.name, side, count[PASSED], count[FAILED], count[SKIPPED]]
+            lines.append(f"| {' | '.join(map(str, row))} |")
+    for one in suites:
+        lines += ["", f"{one.suite.name}: {_modules(one)} Left out: {one.suite.left_out}."]
+        if one.cut:
+            lines.append(f"Cut short by its bound of time: {', '.join(one.cut)}.")
+        if one.flaky:
+            lines.append(f"By chance (repeated on both sides): {', '.join(one.flaky)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _modules(one: SuiteResult) -> str:
+    names = (module.rsplit("/", 1)[-1].removesuffix(".py") for module in one.suite.modules)
+    return ", ".join(name.removeprefix("test_") for name in names) + "."
+
+
+def _listed(title: str, why: str, rows: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", why, "", *(rows or ["None."])]) + "\n"
+
+
+def _unexplained(suites: Sequence[SuiteResult]) -> str:
+    rows = [f"- `{test}`: {why}" for one in suites for test, why in sorted(one.broken.items())]
+    return _listed("Passes straight, fails through", "Faults of ours.", rows)
+
+
+def _explained(suites: Sequence[SuiteResult]) -> str:
+    rows = [f"- `{test}`: {why}" for one in suites for test, why in sorted(one.explained.items())]
+    why = (
+        "Most arm a fail point for the next command of a kind and count on their own command to\n"
+        "meet it. Each passes through a daemon with `cache.enabled = false` (same run)."
+    )
+    return _listed("What a cache changes", why, rows)
+
+
+def _topology(suites: Sequence[SuiteResult]) -> str:
+    skipped = [f"- `{t}`: {why}" for one in suites for t, why in one.skipped_by_topology().items()]
+    failed = [f"- `{t}`: {why}" for one in suites for t, why in one.only_through(FAILED).items()]
+    passed = sum(len(one.only_through(PASSED)) for one in suites)
+    first = _listed(
+        "Skipped through, because the topology is a mongos",
+        "They want a replica set, or commands that only a mongod has.",
+        skipped,
+    )
+    second = _listed(
+        "Skipped straight, because the topology is no mongos",
+        f"{passed} of these pass through. Those that fail want a sharded cluster behind it:",
+        failed,
+    )
+    return f"{first}\n{second}"

@@ -1,0 +1,87 @@
+"""`make compat`: every driver, straight and through; a whole run writes docs/compatibility.md.
+
+    run.py [--programs] [--suites] [--only NAME]... [--minutes N]
+
+Exit status 1 if anything that passes straight fails through.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from catalogue import suites
+from places import ROOT
+from programs import Compared, Program, compare, programs
+from report import render
+from stack import Stack
+from suites import Suite, SuiteResult, run_suite
+from support.servers import Servers
+
+REPORT = ROOT / "docs/compatibility.md"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", action="store_true", help="only the programs")
+    parser.add_argument("--suites", action="store_true", help="only the drivers' own suites")
+    parser.add_argument("--only", action="append", default=[], help="of these names only")
+    parser.add_argument("--minutes", type=float, default=38, help="bound for all suites together")
+    options = parser.parse_args()
+    everything = not options.programs and not options.suites
+    compared: list[Compared] = []
+    tested: list[SuiteResult] = []
+    with Servers() as servers, tempfile.TemporaryDirectory() as folder:
+        stack = Stack(servers)
+        if everything or options.programs:
+            compared = [_program(one, stack) for one in _chosen(programs(), options.only)]
+        if everything or options.suites:
+            begun = time.monotonic()
+            for suite in _chosen(suites(), options.only):
+                deadline = begun + suite.until * options.minutes * 60
+                tested.append(_suite(suite, stack, Path(folder), deadline))
+    if everything and not options.only:
+        REPORT.write_text(render(compared, tested))
+        print(f"written: {REPORT.relative_to(ROOT)}")
+    else:
+        print(render(compared, tested))
+    broken = sum(len(one.broken()) for one in compared) + sum(len(one.broken) for one in tested)
+    skipped = sum(bool(one.skipped) for one in compared)
+    passed = sum(len(one.through) for one in [*compared, *tested]) - broken
+    print(f"{passed} passed, {broken} failed, {skipped} skipped")
+    return 1 if broken else 0
+
+
+def _chosen(all_: list, names: list[str]) -> list:
+    return [one for one in all_ if not names or one.name in names]
+
+
+def _program(program: Program, stack: Stack) -> Compared:
+    result = compare(program, stack)
+    if result.skipped:
+        print(f"{program.name}: skipped: {result.skipped}", flush=True)
+        return result
+    print(f"{program.name}: {len(result.straight)} steps", flush=True)
+    for side, outcomes in (("straight", result.straight), ("through", result.through)):
+        for name, outcome in outcomes.items():
+            if outcome.result != "passed":
+                print(f"  {side}: {name}: {outcome.result}: {outcome.reason}", flush=True)
+    return result
+
+
+def _suite(suite: Suite, stack: Stack, folder: Path, deadline: float) -> SuiteResult:
+    print(f"{suite.name}: {suite.missing or f'{len(suite.modules)} modules'}", flush=True)
+    if suite.missing:
+        return SuiteResult(suite)
+    result = run_suite(suite, stack, folder, deadline)
+    for test, why in result.broken.items():
+        print(f"  FAILS THROUGH: {test}: {why}", flush=True)
+    print(f"  {result.seconds:.0f} s, {len(result.explained)} explained, {len(result.flaky)} flaky")
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
