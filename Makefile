@@ -54,13 +54,13 @@ format: deps ## rewrite the layout of all sources
 
 sanitize: asan-ubsan tsan ## unit tests under clang's sanitizers (each is a target of its own)
 
-unit_tests := protocol_tests cache_core_tests cache_store_tests config_tests daemon_tests
+unit_tests := protocol_tests auth_tests cache_core_tests cache_store_tests config_tests daemon_tests
 
 # libmongoc and libbson are not instrumented: what they do among themselves is not ours to report.
 tsan: export TSAN_OPTIONS := ignore_noninstrumented_modules=1
 asan-ubsan tsan: %: deps build/%/build.ninja
 	cmake --build build/$@ --target $(unit_tests)
-	$(ctest) --test-dir build/$@ -R '^(protocol|cache|cache_store|config|daemon)/'
+	$(ctest) --test-dir build/$@ -R '^(protocol|auth|cache|cache_store|config|daemon)/'
 
 fuzz: deps build/fuzz/build.ninja ## every fuzz target for FUZZ_SECONDS (default 20) each
 	cmake --build build/fuzz --target tests/fuzz/all

@@ -40,6 +40,7 @@ def test_image_is_built_from_what_the_build_needs() -> None:
         (ROOT / "scripts/install-deps").read_text().split("debian_packages=(")[1].split("\n)")[0]
     )
     for_tests = {"libgtest-dev", "libgmock-dev", "libbenchmark-dev", "libclang-rt-16-dev"}
+    for_tests |= {"liburing-dev"}
     assert (
         libraries == set(re.findall(r"\b(?:lib[\w.-]+|prometheus-cpp)-dev\b", listed)) - for_tests
     )
