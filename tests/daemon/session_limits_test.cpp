@@ -25,10 +25,10 @@ class SessionLimits : public session_world {
     const auto seen = thread.metrics.ticks.value();
     wait_until([&] { return thread.metrics.ticks.value() >= seen + 2; });
   }
-  // The upstream does not answer this command until let_go().
+  // The upstream, which outlives this, does not answer this command until let_go().
   void hold(const std::string& command, const document& reply = okay()) {
-    upstream.on(command, [this, reply](const asked&) {
-      released_.wait();
+    upstream.on(command, [released = released_, reply](const asked&) {
+      released.wait();
       return reply;
     });
   }

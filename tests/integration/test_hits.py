@@ -111,6 +111,7 @@ def find(database: str, parts: Document) -> Document:
 def counted(daemon: Daemon) -> Iterator[Counted]:
     counted = Counted(daemon)
     daemon.post("/flush")
+    wait_until(daemon.caches, what="Redis is trusted again")
     yield counted
     counted.close()
 
