@@ -73,7 +73,7 @@ void data_thread::start() {
 }
 
 void data_thread::stop() {
-  asio::post(context_, [this] {
+  post([this] {
     while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
     if (pools) pools->close();
     departed_.clear();
@@ -91,7 +91,7 @@ void data_thread::adopt_client(int fd, std::string peer) {
   live_.fetch_add(1, std::memory_order_relaxed);
   shared.client_count.fetch_add(1);
   set_socket_options(fd);
-  asio::post(context_, [this, fd, peer = std::move(peer)]() mutable {
+  post([this, fd, peer = std::move(peer)]() mutable {
     const auto client = std::make_shared<session>(*this, fd, std::move(peer));
     client->roster_index_ = sessions_.size();
     sessions_.push_back(client);
@@ -115,7 +115,7 @@ void data_thread::delist(session& s) {
 }
 
 void data_thread::set_upstream(snapshot_ptr fresh_snapshot) {
-  asio::post(context_, [this, fresh = std::move(fresh_snapshot)] {
+  post([this, fresh = std::move(fresh_snapshot)] {
     if (pools) pools->topology_changed(*upstream, *fresh);
     upstream = fresh;
     learn_time(shared.clock, *fresh);
@@ -127,7 +127,7 @@ void data_thread::set_upstream(snapshot_ptr fresh_snapshot) {
 }
 
 void data_thread::drain() {
-  asio::post(context_, [this] {
+  post([this] {
     draining = true;
     const auto everyone = sessions_;
     for (const auto& s : everyone) s->drain();
@@ -135,7 +135,7 @@ void data_thread::drain() {
 }
 
 void data_thread::settle() {
-  asio::post(context_, [this] {
+  post([this] {
     if (store && !settling.empty()) settling.settle(*store, shared.coherence, now(), count_fills);
   });
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
@@ -40,6 +41,12 @@ class data_thread {
   void stop();   // closes every session, ends the thread and joins it; from another thread
 
   // From any thread.
+  // Runs `what` on this one, before anything that its clients send from now on.
+  template <class What>
+  void post(What&& what) {
+    asio::post(context_, std::forward<What>(what));
+    sockets_.wake();
+  }
   void adopt_client(int fd, std::string peer);  // a connected, non-blocking socket, owned from now on; `peer` for logs
   void set_upstream(snapshot_ptr now);
   void drain();   // close idle sessions, let busy ones finish their request
@@ -97,7 +104,6 @@ class data_thread {
   [[nodiscard]] poller& sockets() noexcept { return sockets_; }
 
  private:
-  void run();
   void sweep();
   void schedule_sweep();
 

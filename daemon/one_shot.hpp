@@ -39,12 +39,17 @@ class one_shot : public std::enable_shared_from_this<one_shot<T>> {
     [[nodiscard]] bool await_ready() const noexcept { return from_.value_.has_value(); }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> at) noexcept {
+      waits_.begin();
       from_.waiting_ = suspended(at);
     }
-    T await_resume() { return std::move(*from_.value_); }
+    T await_resume() {
+      waits_.end();
+      return std::move(*from_.value_);
+    }
 
    private:
     one_shot& from_;
+    outside_wait waits_;
   };
 
   void arrived(T value) {

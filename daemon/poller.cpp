@@ -1,11 +1,16 @@
 #include "daemon/poller.hpp"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <stdexcept>
 #include <system_error>
+
+#include "daemon/outside_wait.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -15,6 +20,9 @@ constexpr int batch_size = 128;
 constexpr int batches_in_a_row = 4;
 // Behind fewer events than this the next look would most likely find nothing.
 constexpr int few = 4;
+// How long the poller waits for its sockets by itself, and within what time of the last wake-up the next has to come
+// for it to do so.
+constexpr std::chrono::milliseconds longest_stay(1);
 
 int new_epoll() {
   const int fd = ::epoll_create1(EPOLL_CLOEXEC);
@@ -35,6 +43,7 @@ poller::poller(asio::io_context& context, std::function<void()> after_batch)
     : epoll_(context.get_executor(), new_epoll()), after_batch_(std::move(after_batch)) {}
 
 void poller::start() {
+  if (!heed(bell_.descriptor())) throw std::runtime_error("cannot watch an eventfd");
   wait();
 }
 
@@ -67,19 +76,59 @@ void poller::wait() {
   });
 }
 
-void poller::serve() {
+int poller::serve_batch(int timeout_ms) {
   std::array<epoll_event, batch_size> ready;
-  for (int round = 0; round < batches_in_a_row; ++round) {
-    const int count = ::epoll_wait(epoll_.native_handle(), ready.data(), batch_size, 0);
-    if (count <= 0) return;
-    for (int i = 0; i < count; ++i) {
-      static_cast<poll_target*>(ready[static_cast<std::size_t>(i)].data.ptr)
-          ->on_events(ready[static_cast<std::size_t>(i)].events);
-    }
-    after_batch_();
-    retired_.clear();
-    if (count < few) return;
+  const int count = ::epoll_wait(epoll_.native_handle(), ready.data(), batch_size, timeout_ms);
+  if (count <= 0) return count;
+  for (const auto& event : std::span(ready).first(static_cast<std::size_t>(count))) {
+    static_cast<poll_target*>(event.data.ptr)->on_events(event.events);
+    if (bell_.rung) break;  // what came later waits until what was posted is done, and is told again
   }
+  after_batch_();
+  retired_.clear();
+  return count;
+}
+
+void poller::serve() {
+  using clock = std::chrono::steady_clock;
+  const auto begun = clock::now();
+  const bool lively = begun - served_ < longest_stay;
+  int timeout_ms = 0;
+  bell_.rung = false;
+  for (int round = 1; !stopped_ && !bell_.rung; ++round) {
+    const int count = serve_batch(timeout_ms);
+    if (count <= 0) return;
+    served_ = clock::now();
+    if (lively && !outside_wait::any()) {
+      if (served_ - begun >= longest_stay) return;
+      timeout_ms = 1;
+    } else {
+      if (count < few || round >= batches_in_a_row) return;
+      timeout_ms = 0;
+    }
+  }
+}
+
+poller::bell::bell() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (fd_ < 0) throw std::runtime_error("cannot make an eventfd: " + std::generic_category().message(errno));
+}
+
+poller::bell::~bell() {
+  ::close(fd_);
+}
+
+// Registered edge-triggered: each ring is told once, and nothing need be read.
+void poller::bell::ring() const noexcept {
+  const std::uint64_t once = 1;
+  static_cast<void>(::write(fd_, &once, sizeof once));
+}
+
+bool poller::heed(int fd) noexcept {
+  return add(fd, bell_, EPOLLIN | EPOLLET);
+}
+
+void poller::wake() noexcept {
+  bell_.ring();
 }
 
 }  // namespace mongocached::daemon

@@ -304,7 +304,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   };
   auto hub = std::make_shared<cache::redis_hub>(std::move(with), std::move(events));
   for (auto& thread : threads_) {
-    asio::post(thread->context(), [hub, &t = *thread] { t.store = hub->make_store(t.context()); });
+    thread->post([hub, &t = *thread] { t.store = hub->make_store(t.context()); });
   }
   if (feed_) feed_->use_redis(hub);
   const std::scoped_lock lock(redis_mutex_);

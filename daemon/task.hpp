@@ -23,6 +23,7 @@
 
 #include "daemon/asio_types.hpp"
 #include "daemon/frame_pool.hpp"
+#include "daemon/outside_wait.hpp"
 
 namespace mongocached::daemon {
 
@@ -168,6 +169,7 @@ class asio_operation {
   template <class Promise>
   // NOLINTNEXTLINE(bugprone-exception-escape)
   void await_suspend(std::coroutine_handle<Promise> at) noexcept {
+    waits_.begin();
     std::apply(
         [&](auto&... arguments) {
           std::move(initiation_)(handler{this, suspended(at)}, std::move(arguments)...);
@@ -175,6 +177,7 @@ class asio_operation {
         arguments_);
   }
   auto await_resume() {
+    waits_.end();
     if constexpr (sizeof...(Values) == 1) return std::get<0>(std::move(values_));
   }
 
@@ -193,6 +196,7 @@ class asio_operation {
   Initiation initiation_;
   Arguments arguments_;
   std::tuple<Values...> values_;
+  outside_wait waits_;
 };
 
 }  // namespace detail
@@ -212,12 +216,14 @@ class next_turn {
   template <class Promise>
   // NOLINTNEXTLINE(bugprone-exception-escape): without memory the process ends here.
   void await_suspend(std::coroutine_handle<Promise> at) noexcept {
+    waits_.begin();
     asio::post(where_, suspended(at));
   }
-  static void await_resume() noexcept {}
+  void await_resume() noexcept { waits_.end(); }
 
  private:
   executor where_;
+  outside_wait waits_;
 };
 
 struct result_token {

@@ -8,6 +8,9 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <functional>
+#include <thread>
+
+#include "daemon/outside_wait.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -67,6 +70,53 @@ TEST_F(Poller, stopped_by_one_that_it_serves_the_loop_ends) {
   told_of = [this](std::uint32_t) { sockets.stop(); };
   context.run();
   EXPECT_EQ(told, 1);
+}
+
+// Events that never end, so close together that the poller waits for them itself: the rest gets its turn.
+TEST_F(Poller, goes_back_to_asio_though_there_is_always_something_ready) {
+  stir();
+  int turns = 0;
+  std::function<void()> turn = [&] {
+    if (++turns == 3) return sockets.stop();
+    asio::post(context, turn);
+  };
+  asio::post(context, turn);
+  context.run();
+  EXPECT_EQ(turns, 3);
+  EXPECT_GE(told, 2);
+}
+
+// What Asio would bring is waited for: not one batch more than before.
+TEST_F(Poller, does_not_wait_by_itself_while_somebody_waits_for_something_else) {
+  outside_wait waits;
+  waits.begin();
+  EXPECT_TRUE(outside_wait::any());
+  stir();
+  int told_at_turn = 0;
+  told_of = [&](std::uint32_t) {
+    if (told == 5) asio::post(context, [&] { told_at_turn = told; });
+    if (told == 10) sockets.stop();
+  };
+  context.run();
+  EXPECT_EQ(told_at_turn, 5);
+  waits.end();
+  waits.end();
+  EXPECT_FALSE(outside_wait::any());
+}
+
+TEST_F(Poller, woken_by_another_thread_it_looks_at_what_was_posted) {
+  stir();
+  told_of = [this](std::uint32_t) {
+    char byte = 0;
+    EXPECT_EQ(::read(ends[0], &byte, 1), 1);
+    if (told < 3) stir();
+  };
+  std::thread other([this] {
+    asio::post(context, [this] { sockets.stop(); });
+    sockets.wake();
+  });
+  context.run();
+  other.join();
 }
 
 }  // namespace
