@@ -67,7 +67,7 @@ task<std::size_t> byte_stream::read_some(std::span<std::uint8_t> into, error_cod
 task<error_code> byte_stream::write(protocol::byte_view bytes) {
   while (socket_ && socket_->is_open()) {
     const auto [size, how] = socket_->send(bytes);
-    if (how != state::ok && how != state::would_block) co_return asio::error::connection_reset;
+    if (is_lost(how)) co_return asio::error::connection_reset;
     bytes = bytes.subspan(size);
     if (bytes.empty()) co_return error_code{};
     co_await socket_->writable();

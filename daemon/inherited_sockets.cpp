@@ -41,7 +41,7 @@ std::vector<std::string_view> split_names(const char* text) {
   }
 }
 
-int option_of(int fd, int option) {
+int option_of(int fd, int option) noexcept {
   int value = -1;
   socklen_t size = sizeof value;
   return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
@@ -50,7 +50,7 @@ int option_of(int fd, int option) {
 // Clients may come by a Unix socket, too.
 void check_socket(int fd, bool for_clients) {
   const std::string which = "descriptor " + std::to_string(fd);
-  const int family = option_of(fd, SO_DOMAIN);
+  const int family = socket_family(fd);
   if (family < 0) refuse(which + ": " + std::strerror(errno));
   const bool fits = family == AF_INET || family == AF_INET6 || (for_clients && family == AF_UNIX);
   if (!fits || option_of(fd, SO_TYPE) != SOCK_STREAM) {
@@ -60,6 +60,10 @@ void check_socket(int fd, bool for_clients) {
 }
 
 }  // namespace
+
+int socket_family(int fd) noexcept {
+  return option_of(fd, SO_DOMAIN);
+}
 
 inherited_sockets take_inherited_sockets(const listen_environment& from, long own_pid, int first) {
   inherited_sockets out;

@@ -26,4 +26,7 @@ struct listen_environment {
 // clients) no Unix socket.
 [[nodiscard]] inherited_sockets take_inherited_sockets(const listen_environment& from, long own_pid, int first = 3);
 
+// AF_INET, AF_INET6 or AF_UNIX; -1, with errno set, of what is no socket.
+[[nodiscard]] int socket_family(int fd) noexcept;
+
 }  // namespace mongocached::daemon

@@ -11,4 +11,8 @@ struct io_result {
   enum class state : std::uint8_t { ok, would_block, ended, failed } how = state::ok;
 };
 
+[[nodiscard]] constexpr bool is_lost(io_result::state how) noexcept {
+  return how == io_result::state::ended || how == io_result::state::failed;
+}
+
 }  // namespace mongocached::daemon

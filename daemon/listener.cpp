@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "daemon/data_thread.hpp"
+#include "daemon/inherited_sockets.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -62,12 +63,8 @@ void open(acceptor& at, const std::string& path) {
 
 // A socket that listens already: its owner has bound it.
 void adopt(acceptor& at, int fd) {
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
   error_code ec;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0)
-    ec.assign(errno, asio::error::get_system_category());
-  if (!ec) at.assign({local.ss_family, 0}, fd, ec);
+  at.assign(acceptor::protocol_type(socket_family(fd), 0), fd, ec);
   if (ec) throw std::runtime_error("cannot listen on descriptor " + std::to_string(fd) + ": " + ec.message());
 }
 
@@ -105,6 +102,11 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   void listen_on(const std::string& path) {
     open(acceptor_, path);
     path_ = path;
+  }
+
+  void start() {
+    static_cast<void>(threads_.front()->sockets().heed(acceptor_.native_handle()));
+    accept();
   }
 
   void accept() {
@@ -186,7 +188,7 @@ template void listener::listen_on(const int&);
 listener::~listener() = default;
 
 void listener::start() {
-  for (const auto& loop : loops_) loop->accept();
+  for (const auto& loop : loops_) loop->start();
 }
 
 void listener::stop() {

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/inherited_sockets.hpp"
 #include "daemon/json_text.hpp"
 #include "daemon/side_port_rules.hpp"
 
@@ -183,14 +184,7 @@ class side_port::server {
     acceptor_.listen();
   }
 
-  void adopt(int fd) {
-    sockaddr_storage local{};
-    socklen_t size = sizeof local;
-    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) {
-      throw boost::system::system_error(errno, boost::system::system_category());
-    }
-    acceptor_.assign(local.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd);
-  }
+  void adopt(int fd) { acceptor_.assign(socket_family(fd) == AF_INET6 ? tcp::v6() : tcp::v4(), fd); }
 
   asio::awaitable<void> accept_all() {
     asio::steady_timer pause(context_);

@@ -50,8 +50,10 @@ class upstream_link {
   // Between requests: the upstream closed the connection, or spoke unasked.
   [[nodiscard]] bool is_dead() { return !in_.empty() || stream_.broke_silence(); }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
-  // Why connect() failed, where there is more to say than the error.
-  [[nodiscard]] const std::string& fault() const noexcept { return stream_.fault(); }
+  // Why connect() failed with `ec`, for people.
+  [[nodiscard]] std::string reason(const error_code& ec) const {
+    return stream_.fault().empty() ? ec.message() : stream_.fault();
+  }
   // Version of the snapshot it was opened for.
   [[nodiscard]] std::uint64_t target_version() const noexcept { return target_version_; }
   [[nodiscard]] const std::string& host() const noexcept { return host_; }

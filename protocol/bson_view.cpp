@@ -129,6 +129,11 @@ std::optional<bson_element> bson_view::find(std::string_view name) const noexcep
   return std::nullopt;
 }
 
+std::string_view bson_view::text_of(std::string_view name) const noexcept {
+  const auto element = find(name);
+  return element ? element->text().value_or(std::string_view{}) : std::string_view{};
+}
+
 bool bson_view::validate(int depth) const noexcept {
   if (depth <= 0) return false;
   bson_element element;

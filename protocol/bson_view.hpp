@@ -80,6 +80,8 @@ class bson_view {
   [[nodiscard]] bool empty() const noexcept { return bytes_.size() <= 5; }
   // First element of that name; empty if absent or if the document breaks off before it.
   [[nodiscard]] std::optional<bson_element> find(std::string_view name) const noexcept;
+  // Of the field with this name, if it is a string; else empty.
+  [[nodiscard]] std::string_view text_of(std::string_view name) const noexcept;
   // Every element at every level is well-formed.
   [[nodiscard]] bool validate(int depth = max_depth) const noexcept;
   // Views a copy of the same bytes from now on.

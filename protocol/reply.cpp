@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "protocol/op_query.hpp"
+
 namespace mongocached::protocol {
 namespace {
 
@@ -144,6 +146,11 @@ void append_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t respo
   const auto start = begin_op_msg(out, request_id, response_to, flags);
   append_bytes(out, body.bytes());
   end_op_msg(out, start);
+}
+
+void append_reply(byte_buffer& out, const message_header& request, std::int32_t request_id, bson_view body) {
+  if (request.code == opcode::query) return append_op_reply(out, request_id, request.request_id, body);
+  append_op_msg(out, request_id, request.request_id, 0, body);
 }
 
 void append_error_document(byte_buffer& out, error_code code, std::string_view message,

@@ -42,6 +42,9 @@ enum class error_code : std::int32_t {
 void append_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to, std::uint32_t flags,
                    bson_view body);
 
+// Appends `body` as the reply to the request that has this header, in its opcode: OP_QUERY is answered by OP_REPLY.
+void append_reply(byte_buffer& out, const message_header& request, std::int32_t request_id, bson_view body);
+
 // Begins an OP_MSG message at the end of `out`: header (length 0), flags, section kind 0. Returns the message's start;
 // the caller appends the body document and then calls end_op_msg, which writes the length.
 [[nodiscard]] std::size_t begin_op_msg(byte_buffer& out, std::int32_t request_id, std::int32_t response_to,

@@ -34,6 +34,11 @@ struct upstream_reply {
 [[nodiscard]] task<void> relay(session& s, request& r, verdict v);
 // The answer to a request that could not be carried out (F3, F5).
 [[nodiscard]] task<void> fail(session& s, request& r, exchange how);
+// A document of our own as the answer. Reads what is left of the request first; sends nothing where none is asked for.
+// Counts and logs the request.
+[[nodiscard]] task<void> answer(session& s, request& r, protocol::bson_view document, verdict v);
+// An error of our own as the answer, without labels: what is refused is refused the next time, too.
+[[nodiscard]] task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text);
 // The answer to a request that is refused unread, so that others can be served: an error that tells a driver that
 // nothing was done, and to try again. Counts and logs the request.
 [[nodiscard]] task<void> shed(session& s, request& r, shed_reason why);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/admission.hpp"
 #include "daemon/hello.hpp"
+#include "daemon/in_flight_request.hpp"
 #include "daemon/session/flows.hpp"
 
 namespace mongocached::daemon {
@@ -112,7 +112,7 @@ task<void> serve(session& s, request& r) {
   if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
   if (s.pooled() != nullptr && !co_await admit(s, r)) co_return;
   if (is_awaited(command)) co_return co_await serve_command(s, r);
-  admission place(s.shared().in_flight);
+  in_flight_request place(s.shared().in_flight);
   if (place.is_within(s.thread().settings->listen.max_in_flight) || ends_something(command)) {
     co_return co_await serve_command(s, r);
   }

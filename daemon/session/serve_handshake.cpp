@@ -13,46 +13,17 @@ constexpr std::string_view x509_refusal =
     "MONGODB-X509 cannot be used through this proxy: the server would take the certificate of the proxy for the "
     "client's";
 
-std::string_view text_in(bson_view document, std::string_view field) {
-  const auto element = document.find(field);
-  return element && element->text() ? *element->text() : std::string_view{};
-}
-
 // The mechanism that the command sets out to use, also inside a hello.
 std::string_view mechanism_in(bson_view body) {
   if (const auto speculative = body.find("speculativeAuthenticate")) {
-    if (const auto start = speculative->document()) return text_in(*start, "mechanism");
+    if (const auto start = speculative->document()) return start->text_of("mechanism");
   }
-  return text_in(body, "mechanism");
+  return body.text_of("mechanism");
 }
 
 bool is_done(bson_view conversation) {
   const auto done = conversation.find("done");
   return done && done->truthy() == true;
-}
-
-void append_reply(protocol::byte_buffer& out, session& s, const request& r, bson_view document) {
-  if (r.header.code == protocol::opcode::query) {
-    protocol::append_op_reply(out, s.next_request_id(), r.header.request_id, document);
-  } else {
-    protocol::append_op_msg(out, s.next_request_id(), r.header.request_id, 0, document);
-  }
-}
-
-task<void> refuse(session& s, request& r, protocol::error_code error, std::string_view text) {
-  protocol::byte_buffer document;
-  protocol::append_error_document(document, error, text);
-  protocol::byte_buffer out;
-  append_reply(out, s, r, *bson_view::parse(document));
-  co_await s.send_reply(out);
-  s.finished(r, {outcome::error, cache::bypass_reason::none});
-}
-
-task<void> answer(session& s, request& r, bson_view document, verdict v) {
-  protocol::byte_buffer out;
-  append_reply(out, s, r, document);
-  co_await s.send_reply(out);
-  s.finished(r, v);
 }
 
 task<void> no_server(session& s, request& r) {

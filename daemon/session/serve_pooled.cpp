@@ -13,30 +13,11 @@ using code = protocol::error_code;
 // All failures look the same, whatever was wrong.
 constexpr std::string_view login_failed = "Authentication failed.";
 
-void append_message(protocol::byte_buffer& out, session& s, const request& r, bson_view document) {
-  if (r.header.code == protocol::opcode::query) {
-    protocol::append_op_reply(out, s.next_request_id(), r.header.request_id, document);
-  } else {
-    protocol::append_op_msg(out, s.next_request_id(), r.header.request_id, 0, document);
-  }
-}
+constexpr verdict local{outcome::local, cache::bypass_reason::none};
 
-task<void> answer(session& s, request& r, const protocol::byte_buffer& document, outcome how) {
-  if (!co_await skip_rest(s, r)) co_return;
-  if (!r.command.message.has(protocol::op_msg_flags::more_to_come)) {
-    protocol::byte_buffer out;
-    append_message(out, s, r, *bson_view::parse(document));
-    co_await s.send_reply(out);
-  }
-  s.finished(r, {how, cache::bypass_reason::none});
-}
-
-// Without labels: what is refused is refused the next time, too. GCC 12 destroys a temporary that is made within a
-// co_await twice: `why` is always one that has a name.
+// GCC 12 destroys a temporary that is made within a co_await twice: `why` is always one that has a name.
 task<void> refuse(session& s, request& r, const refusal& why) {
-  protocol::byte_buffer document;
-  protocol::append_error_document(document, why.code, why.text);
-  co_await answer(s, r, document, outcome::error);
+  co_await refuse(s, r, why.code, why.text);
 }
 
 void append_sasl_answer(bson_builder& out, const sasl_answer& said) {
@@ -62,11 +43,6 @@ std::optional<sasl_answer> log_in_step(session& s, bson_view body, bool starts, 
     client.login.reset();
   }
   return said;
-}
-
-std::string_view text_in(bson_view document, std::string_view field) {
-  const auto element = document.find(field);
-  return element && element->text() ? *element->text() : std::string_view{};
 }
 
 void append_connection_status(protocol::byte_buffer& out, const pooled_client& client, bson_view request) {
@@ -152,7 +128,7 @@ task<bool> pin_to_cursors(session& s, request& r) {
   if (owned == 0 && r.command.is("killCursors")) {
     protocol::byte_buffer document;
     append_nothing_killed(document, named->ids);
-    co_await answer(s, r, document, outcome::local);
+    co_await answer(s, r, *bson_view::parse(document), local);
     co_return true;
   }
   if (owned < named->ids.size()) {
@@ -193,7 +169,7 @@ task<bool> admit(session& s, request& r) {
   if (command.is("connectionStatus")) {
     protocol::byte_buffer document;
     append_connection_status(document, client, command.message.body);
-    co_await answer(s, r, document, outcome::local);
+    co_await answer(s, r, *bson_view::parse(document), local);
     co_return false;
   }
   if (auto refused = claim_sessions(s, command)) {
@@ -265,14 +241,14 @@ task<void> serve_pooled_hello(session& s, request& r, bson_view body) {
     }
     const auto begun = body.find("speculativeAuthenticate");
     const auto start = begun ? begun->object() : std::nullopt;
-    if (const auto said = start ? log_in_step(s, *start, true, text_in(*start, "db")) : std::nullopt) {
+    if (const auto said = start ? log_in_step(s, *start, true, start->text_of("db")) : std::nullopt) {
       auto reply = all.open_document("speculativeAuthenticate");
       append_sasl_answer(reply, *said);
     }
   }
   protocol::byte_buffer document;
   append_hello_reply(document, body, *bson_view::parse(known), s.hello_facts_now(), false);
-  co_await answer(s, r, document, outcome::local);
+  co_await answer(s, r, *bson_view::parse(document), local);
 }
 
 task<void> serve_pooled_authentication(session& s, request& r) {
@@ -284,7 +260,7 @@ task<void> serve_pooled_authentication(session& s, request& r) {
     bson_builder reply(document);
     reply.append_double("ok", 1.0);
     reply.finish();
-    co_return co_await answer(s, r, document, outcome::local);
+    co_return co_await answer(s, r, *bson_view::parse(document), local);
   }
   const bool starts = command.is("saslStart");
   std::optional<sasl_answer> said;
@@ -298,7 +274,7 @@ task<void> serve_pooled_authentication(session& s, request& r) {
     append_sasl_answer(reply, *said);
     reply.append_double("ok", 1.0);
   }
-  co_await answer(s, r, document, outcome::local);
+  co_await answer(s, r, *bson_view::parse(document), local);
 }
 
 }  // namespace mongocached::daemon

@@ -149,12 +149,7 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
   remember_metadata(body);
   protocol::byte_buffer document;
   append_hello_reply(document, body, *upstream, hello_facts_now(), false);
-  const auto reply = *protocol::bson_view::parse(document);
-  if (header.code == protocol::opcode::query) {
-    protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, reply);
-  } else {
-    protocol::append_op_msg(thread_.output, next_request_id(), header.request_id, 0, reply);
-  }
+  protocol::append_reply(thread_.output, header, next_request_id(), *protocol::bson_view::parse(document));
   static const auto label = cache::command_label("hello");
   thread_.metrics.count(outcome::local, label);
   return true;
@@ -257,14 +252,12 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     needed_ = 0;
     first_bytes_ = false;
     used += length;
-    if (handle(rest.first(length)) != step::next) break;
+    if (handle(rest.first(length), header) != step::next) break;
   }
   return used;
 }
 
-session::step session::handle(protocol::byte_view message) {
-  protocol::message_header header;
-  static_cast<void>(protocol::read_header(message, header));
+session::step session::handle(protocol::byte_view message, const protocol::message_header& header) {
   compressor_.reset();
   if (header.code == protocol::opcode::compressed) return handle_compressed(message);
   return handle_plain(message, header);
@@ -360,7 +353,7 @@ session::unsent session::flush() {
     return rest;
   }
   const auto [size, how] = client_.send(out);
-  if (how != polled_socket::result::state::ok && how != polled_socket::result::state::would_block) {
+  if (is_lost(how)) {
     close_lost(how);
   } else if (size < out.size()) {
     rest.bytes.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
@@ -390,7 +383,7 @@ task<bool> session::send_reply(protocol::byte_view message) {
 task<bool> session::send(protocol::byte_view bytes) {
   while (open_) {
     const auto [size, how] = client_.send(bytes);
-    if (how != polled_socket::result::state::ok && how != polled_socket::result::state::would_block) {
+    if (is_lost(how)) {
       close_lost(how);
       break;
     }

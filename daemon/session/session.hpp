@@ -142,7 +142,7 @@ class session : public std::enable_shared_from_this<session> {
   void on_readable();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);
-  [[nodiscard]] step handle(protocol::byte_view message);
+  [[nodiscard]] step handle(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_plain(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_compressed(protocol::byte_view message);
   [[nodiscard]] step handle_op_msg(protocol::byte_view message, const protocol::message_header& header);

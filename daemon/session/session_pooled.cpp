@@ -85,7 +85,7 @@ task<bool> session::open_pooled() {
   connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
   const auto ec = co_await client.link->connect(client.at.host, client.at.port, thread_.upstream->version,
                                                 shared().upstream_tls.load(), shared().check_upstream_host);
-  std::string why = ec ? ec.message() : std::string();
+  std::string why = ec ? client.link->reason(ec) : std::string();
   const bool stands = !ec && co_await client.link->log_in(*shared().account, why);
   connect_deadline_ = {};
   if (stands && open_) co_return true;

@@ -57,9 +57,7 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
       if (!open_) co_return nullptr;
       if (!ec) co_return upstream_.get();
       shared().log.warn("upstream", "cannot connect",
-                        {{"host", target->host},
-                         {"port", target->port},
-                         {"error", upstream_->fault().empty() ? ec.message() : upstream_->fault()}});
+                        {{"host", target->host}, {"port", target->port}, {"error", upstream_->reason(ec)}});
       drop_upstream();
       shared().request_topology_check();
     }

@@ -1,4 +1,4 @@
-// What a client gets in place of an answer: errors of our own, with the labels by which drivers retry.
+// Answers of our own, above all errors, with the labels by which drivers retry.
 #include <boost/container/static_vector.hpp>
 
 #include "daemon/session/relay.hpp"
@@ -44,7 +44,7 @@ refusal pooled_failure(session& s, const request& r, exchange how) {
   return {code::exceeded_time_limit, "no connection to the upstream became free in time: upstream.pool_size"};
 }
 
-task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text, const labels& with) {
+task<void> refuse_with(session& s, request& r, protocol::error_code code, std::string_view text, const labels& with) {
   if (!co_await skip_rest(s, r)) co_return;
   if (r.command.message.has(protocol::op_msg_flags::more_to_come)) co_return;
   protocol::byte_buffer out;
@@ -62,6 +62,22 @@ task<bool> skip_rest(session& s, request& r) {
   co_return true;
 }
 
+task<void> answer(session& s, request& r, protocol::bson_view document, verdict v) {
+  if (!co_await skip_rest(s, r)) co_return;
+  if (!r.command.message.has(protocol::op_msg_flags::more_to_come)) {
+    protocol::byte_buffer out;
+    protocol::append_reply(out, r.header, s.next_request_id(), document);
+    co_await s.send_reply(out);
+  }
+  s.finished(r, v);
+}
+
+task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text) {
+  protocol::byte_buffer document;
+  protocol::append_error_document(document, code, text);
+  co_await answer(s, r, *protocol::bson_view::parse(document), {outcome::error, cache::bypass_reason::none});
+}
+
 task<void> fail(session& s, request& r, exchange how) {
   if (how == exchange::client_lost) co_return;
   auto* const client = s.pooled();
@@ -77,7 +93,7 @@ task<void> fail(session& s, request& r, exchange how) {
   }
   const auto why = client != nullptr ? pooled_failure(s, r, how) : no_suitable_server(s);
   const auto with = labels_of(r);
-  co_await refuse(s, r, why.code, why.text, with);
+  co_await refuse_with(s, r, why.code, why.text, with);
 }
 
 // Drivers know ExceededTimeLimit as an error after which a read may be tried again, and leave the server and their
@@ -86,7 +102,7 @@ task<void> shed(session& s, request& r, shed_reason why) {
   s.thread().count_shed(why);
   auto with = labels_of(r);
   for (const auto* label : {"SystemOverloadedError", "RetryableError", "NoWritesPerformed"}) with.emplace_back(label);
-  co_await refuse(s, r, protocol::error_code::exceeded_time_limit, text_of(why), with);
+  co_await refuse_with(s, r, protocol::error_code::exceeded_time_limit, text_of(why), with);
   s.finished(r, {outcome::error, cache::bypass_reason::none});
 }
 

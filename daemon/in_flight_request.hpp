@@ -6,15 +6,15 @@
 
 namespace mongocached::daemon {
 
-class admission {
+class in_flight_request {
  public:
   using count = std::atomic<std::uint32_t>;
 
-  explicit admission(count& in_flight) noexcept
+  explicit in_flight_request(count& in_flight) noexcept
       : in_flight_(&in_flight), before_(in_flight.fetch_add(1, std::memory_order_relaxed)) {}
-  ~admission() { leave(); }
-  admission(const admission&) = delete;
-  admission& operator=(const admission&) = delete;
+  ~in_flight_request() { leave(); }
+  in_flight_request(const in_flight_request&) = delete;
+  in_flight_request& operator=(const in_flight_request&) = delete;
 
   // It is one of the first `limit`.
   [[nodiscard]] bool is_within(std::uint32_t limit) const noexcept { return before_ < limit; }
