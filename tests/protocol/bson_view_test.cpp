@@ -136,6 +136,13 @@ TEST(bson_view, text_of_a_number_is_none) {
   EXPECT_FALSE(field_in(d.view(), "a").text());
 }
 
+TEST(bson_view, text_of_a_field_is_empty_unless_it_is_a_string) {
+  const document d{{"db", "admin"}, {"n", 1}};
+  EXPECT_EQ(d.view().text_of("db"), "admin");
+  EXPECT_EQ(d.view().text_of("n"), "");
+  EXPECT_EQ(d.view().text_of("absent"), "");
+}
+
 TEST(bson_view, integral_double_is_an_integer) {
   EXPECT_EQ(integer_of(7.0), 7);
 }

@@ -39,6 +39,22 @@ document write_errors(std::initializer_list<int> codes) {
   return {{"ok", 1}, {"writeErrors", raw_value{bson_type::array, bytes}}};
 }
 
+TEST(reply, comes_in_the_opcode_of_the_request) {
+  const document body{{"ok", 1}};
+  for (const auto code : {opcode::query, opcode::msg}) {
+    message_header request;
+    request.request_id = 7;
+    request.code = code;
+    byte_buffer out;
+    append_reply(out, request, 9, body.view());
+    message_header header;
+    ASSERT_EQ(read_header(out, header), frame_error::none);
+    EXPECT_EQ(header.code, code == opcode::query ? opcode::reply : opcode::msg);
+    EXPECT_EQ(header.request_id, 9);
+    EXPECT_EQ(header.response_to, 7);
+  }
+}
+
 TEST(reply, ok_of_any_number_type_or_bool) {
   for (const auto& ok : std::vector<value>{1, 1L, 1.0, true}) EXPECT_TRUE(view(document{{"ok", ok}}).ok);
   for (const auto& ok : std::vector<value>{0, 0L, 0.0, false, "1", null_value{}}) {
