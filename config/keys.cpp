@@ -222,7 +222,9 @@ const std::array key_table{
         {.name = "serve_stale_on_error",
          .spec = stale_spec,
          .meaning =
-             "Not there yet: with the upstream away, how long entries would be served beyond what max_lag allows.",
+             "With no upstream server to be reached, how much longer than max_lag and authz_ttl allow this process "
+             "goes "
+             "on answering from its memory; not in mode strict, and not to clients that logged in to the upstream.",
          .zero = "0s: never"}),
     cache<&cache_settings::verify_share>(
         {.name = "verify_share",

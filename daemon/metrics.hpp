@@ -119,6 +119,7 @@ struct alignas(64) thread_metrics {
   duration_histogram redis_duration;
   per<verification> verified;
   duration_histogram staleness;  // of stale answers that were served, where it is known
+  counter stale_served;          // that only serve_stale_on_error allowed
   counter connections_total;
   // Gauges as pairs of counters: now = opened - closed.
   counter clients_opened, clients_closed;

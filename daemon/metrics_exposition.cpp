@@ -155,6 +155,9 @@ void add_cache(exposition& to, const cache_gauges& cache) {
   to.histogram_family("mongocached_staleness_seconds",
                       "Age of stale answers behind the write that made them stale, where known.");
   to.histogram_sample({}, [](const thread_metrics& block) -> const duration_histogram& { return block.staleness; });
+  to.single_counter("mongocached_stale_served_total",
+                    "Hits that only serve_stale_on_error allowed, while the upstream was away.",
+                    to.sum([](const thread_metrics& block) -> const counter& { return block.stale_served; }));
 }
 
 void add_redis(exposition& to, const redis_gauges& redis) {

@@ -51,13 +51,6 @@ bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
   return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
 }
 
-void warn_of_missing_parts(const config::settings& settings, logger& log) {
-  if (settings.cache.serve_stale_on_error.count() > 0) {
-    log.warn("cache",
-             "cache.serve_stale_on_error changes nothing yet: nothing is served beyond what the mode promises");
-  }
-}
-
 bool verifies(const config::settings& settings) {
   const auto of_rule = [](const config::collection_rule& rule) { return rule.verify_share.value_or(0) > 0; };
   return settings.cache.verify_share > 0 || std::ranges::any_of(settings.collections, of_rule);
@@ -135,7 +128,6 @@ server::impl::impl(server_options options, logger& log)
         if (level <= driver_log_level::warning) log.debug("driver", message, {{"domain", domain}});
       }) {
   const auto& settings = *options_.settings;
-  warn_of_missing_parts(settings, log_);
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
     throw std::runtime_error("no randomness");

@@ -43,6 +43,7 @@ json::object settings_of(const config::settings& s) {
             {"negative_ttl_ms", milliseconds(s.cache.negative_ttl)},
             {"mode", name_of(s.cache.mode)},
             {"max_lag_ms", milliseconds(s.cache.max_lag)},
+            {"serve_stale_on_error_ms", milliseconds(s.cache.serve_stale_on_error)},
             {"verify_share", s.cache.verify_share}}}};
 }
 

@@ -26,6 +26,12 @@ reply_frame frame_for(session& s, const protocol::command_view& command, const c
           .cluster_time = &s.clock()};
 }
 
+// By this moment it is judged whether what the upstream has told still holds: now, or with the upstream away so much
+// earlier as serve_stale_on_error allows.
+cache::instant as_of(session& s, const config::cache_settings& settings, cache::instant now) noexcept {
+  return s.thread().upstream->available ? now : now - settings.serve_stale_on_error;
+}
+
 }  // namespace
 
 std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
@@ -145,13 +151,16 @@ bool try_hit(session& s, const protocol::command_view& command) {
   const auto begun = data_thread::now();
   auto& ns = *known->state;
   auto& coherence = s.shared().coherence;
-  if (coherence.blocked(begun) || !s.identity().proven(ns, begun)) return false;
-  const auto level = effective_level(s, command, begun);
+  const auto told = as_of(s, *known->settings, begun);
+  // The proof of who has logged in to the upstream is not drawn out.
+  const auto proof_from = s.identity().is_bound() ? begun : told;
+  if (coherence.blocked(begun) || !s.identity().proven(ns, proof_from)) return false;
+  const auto level = effective_level(s, command, told);
   if (!level) return false;
   const auto who = reader_for(s, *known->settings, command, *level);
   // Mode strict asks Redis at each hit.
-  if (who.mode == cache::promise::strict || !coherence.is_open(who, begun)) return false;
-  const auto kind = ns.may_cache(begun);
+  if (who.mode == cache::promise::strict || !coherence.is_open(who, told)) return false;
+  const auto kind = ns.may_cache(told);
   if (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only) return false;
 
   const auto reply_at = thread.output.size();
@@ -186,6 +195,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   }
   static const auto label = cache::command_label("find");
   thread.metrics.count(outcome::l1_hit, label);
+  if (told != begun && !coherence.is_open(who, begun)) thread.metrics.stale_served.add();
   const auto took = data_thread::now() - begun;
   thread.turn_spent += took;
   thread.metrics.request_duration[static_cast<std::size_t>(outcome::l1_hit)].observe(took);

@@ -152,6 +152,47 @@ def test_hits_until_max_lag_and_errors_then(servers: Servers, upstream: Upstream
         assert counted.until(film) == [{"_id": 1}]
 
 
+@pytest.mark.parametrize("grace", [2, 60])
+def test_hits_longer_if_wanted(servers: Servers, upstream: Upstream, grace: int) -> None:
+    """serve_stale_on_error: beyond max_lag and authz_ttl, as long as it says, and only then."""
+    database = f"away_{uuid.uuid4().hex[:8]}"
+    relay = servers.relay(upstream.port)
+    config = f"""[upstream]
+authz_ttl = "1s"
+[cache]
+max_lag = "1s"
+serve_stale_on_error = "{grace}s"
+"""
+    daemon = servers.daemon(relay.uri, config=config)
+    film = by_id(database, 1)
+    with upstream.client() as direct, Counted(daemon) as counted:
+        direct[database].films.insert_one({"_id": 1, "seen": 1})
+        counted.until(film)
+        daemon.catch_up()  # what is not settled falls with the connection
+        counted.until(film)
+        with away(relay):
+            begun, asked = time.monotonic(), 0.0
+            while asked - begun < 4 and (answer := ask(counted, film))["ok"] == 1:
+                asked = time.monotonic()
+            stale = daemon.metrics().value("mongocached_stale_served_total")
+            assert stale > 0
+            if grace == 2:
+                assert answer["code"] == NO_SERVER
+                assert asked - begun <= 3.2, "nothing may be served any more"
+            else:
+                assert ask(counted, by_id(database, 2))["code"] == NO_SERVER
+                direct[database].films.update_one({"_id": 1}, {"$set": {"seen": 2}})
+                assert first(ask(counted, film)) == {"_id": 1, "seen": 1}
+        if grace == 60:
+            new = {"_id": 1, "seen": 2}
+            wait_until(lambda: first(ask(counted, film)) == new, what="what was written meanwhile")
+
+
+def first(answer: Document) -> Document:
+    batch: list[Document] = answer.get("cursor", {}).get("firstBatch", [])
+    return batch[0] if batch else answer
+
+
 def ask(counted: Counted, command: Document) -> Document:
     return counted.connection.request(command | {"maxTimeMS": 200}).document
 
