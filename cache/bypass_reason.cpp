@@ -54,6 +54,8 @@ const char* name_of(bypass_reason reason) noexcept {
       return "mode_strict";
     case bypass_reason::causal:
       return "causal";
+    case bypass_reason::hint:
+      return "hint";
     case bypass_reason::read_preference:
       return "read_preference";
     case bypass_reason::unproven:

@@ -32,6 +32,7 @@ enum class bypass_reason : std::uint8_t {
   gate_shut,           // G1: the change stream is not known to be within max_lag
   mode_strict,         // a list, in a mode that answers look-ups by _id only
   causal,              // R4: afterClusterTime beyond what is known
+  hint,                // the comment asks for it, or for something that is not understood (read_hint.hpp)
   read_preference,     // tags or a mode that the primary's answer does not satisfy
   unproven,            // I2: no proof yet that this client may read the namespace (the read itself becomes the proof)
   too_large,           // known to be larger than max_entry

@@ -30,6 +30,7 @@ entry_ref coherence::find(const namespace_state& ns, key_kind kind, key_view key
 }
 
 bool coherence::may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept {
+  if (who.max_age != duration::max() && age_of(entry, now) > who.max_age) return false;
   const bool settled = settled_.is_settled(entry.upper);
   if (who.level == entry_level::majority && entry.level != entry_level::majority && !settled) return false;
   if (who.after > std::max(entry.lower, stream_.applied_to()) && is_kept(guard::causal)) return false;

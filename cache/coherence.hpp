@@ -34,6 +34,7 @@ struct reader {
   cluster_time after = 0;  // afterClusterTime
   promise mode = promise::ttl;
   duration max_lag{};
+  duration max_age = duration::max();  // of the read that an answer comes from (read_hint.hpp)
 };
 
 // What another process says that it invalidated (coherence "Between proxies"): drops entries sooner, and no more.

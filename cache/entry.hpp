@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <utility>
 
 #include "cache/eviction/hook.hpp"
@@ -36,14 +37,23 @@ struct entry_meta {
   entry_level level = entry_level::local;
   // Order of the reply's fields behind `cursor`, as protocol::reply_view::tail.
   char tail[4] = {};
-  bool covered = false;              // filled while the process's change stream was unbroken and its gate open
-  std::uint32_t document_count = 0;  // of a list
-  std::uint64_t generation = 0;      // of the namespace (documents' or lists') when the read began
-  cluster_time lower = 0;            // L of coherence.md
-  cluster_time upper = 0;            // U of coherence.md
-  instant filled{};                  // when the original read was sent; of one from another process, when it was taken
-  instant expires{};                 // runs from the moment the original read was sent
+  bool covered = false;          // filled while the process's change stream was unbroken and its gate open
+  std::uint32_t age_ms = 0;      // how long before `filled` the original read was sent, where that is known
+  std::uint64_t generation = 0;  // of the namespace (documents' or lists') when the read began
+  cluster_time lower = 0;        // L of coherence.md
+  cluster_time upper = 0;        // U of coherence.md
+  instant filled{};              // when the original read was sent; of one from another process, when it was taken
+  instant expires{};             // runs from the moment the original read was sent
 };
+
+// What another process read without saying when is this old.
+inline constexpr std::uint32_t unknown_age_ms = std::numeric_limits<std::uint32_t>::max();
+
+// Since the original read was sent.
+[[nodiscard]] inline duration age_of(const entry_meta& meta, instant now) noexcept {
+  if (meta.age_ms == unknown_age_ms) return duration::max();
+  return now - meta.filled + std::chrono::milliseconds(meta.age_ms);
+}
 
 class entry_ref;
 

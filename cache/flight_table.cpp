@@ -21,7 +21,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   const std::scoped_lock lock(home.mutex);
   auto& at = home.slots[text_of(key)];
   if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {};
-  if (at.active && at.active->generation_ == generation) {
+  if (at.active && at.active->generation_ == generation && !times.anew) {
     auto& other = *at.active;
     if (!may_join || other.waiters_.size() >= max_waiters) return {begun::lead, nullptr, nullptr};
     const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
@@ -31,8 +31,8 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
       return {begun::join, nullptr, at.active};
     }
   }
-  // A flight of an older generation, or one that reads too little for this client, goes on unregistered: it will not be
-  // stored.
+  // A flight of an older generation, or one that reads too little or too early for this client, goes on unregistered:
+  // it will not be stored.
   if (at.active) at.active->dirty_ = true;
   at.active = std::make_shared<flight>(ns, kind, key, level, generation);
   at.active->lower_ = times.lower;

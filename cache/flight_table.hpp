@@ -95,9 +95,12 @@ class flight_table {
     flight_ref joined;
   };
   // What a read needs (its client's afterClusterTime, the key's fence), and the L that it would be sent with.
+  // `anew`: nothing that was read before will do; no flight is joined, and one that is under way is overtaken: it will
+  // not be stored.
   struct bounds {
     cluster_time needed = 0;
     cluster_time lower = 0;
+    bool anew = false;
   };
   // R4, R5. `join` is called, at once and under the lock, only if the result is `join`: for who is to be told. A flight
   // is joined only by who needs no more than its L. `may_join` false (no proof of access, I2): lead or blocked, never

@@ -136,6 +136,7 @@ bypass_reason plan_look_up(const command_view& command, const read_rules& rules,
 void reset(read_plan& out) noexcept {
   out.shape = read_shape::forward;
   out.reason = bypass_reason::none;
+  out.hint = {};
   out.ids.clear();
   out.key_bytes.clear();
   out.list_hash = 0;
@@ -158,11 +159,7 @@ void plan_list(const command_view& command, const find_fields& fields, read_plan
   out.shape = read_shape::list;
 }
 
-}  // namespace
-
-void plan_read(const command_view& command, const read_rules& rules, read_plan& out) {
-  reset(out);
-  if (const auto reason = check_command(command); reason != bypass_reason::none) return forward(out, reason);
+void plan_find(const command_view& command, const read_rules& rules, read_plan& out) {
   find_fields fields;
   if (const auto reason = read_find_fields(command, fields); reason != bypass_reason::none) return forward(out, reason);
   if (fields.batch_size == 0) return forward(out, bypass_reason::batch_size);  // S4: opens a cursor, whatever is found
@@ -174,6 +171,17 @@ void plan_read(const command_view& command, const read_rules& rules, read_plan& 
   }
   if (!rules.lists) return forward(out, refusal);
   plan_list(command, fields, out);
+}
+
+}  // namespace
+
+void plan_read(const command_view& command, const read_rules& rules, read_plan& out) {
+  reset(out);
+  if (const auto reason = check_command(command); reason != bypass_reason::none) return forward(out, reason);
+  const auto hint = command.comment.empty() ? read_hint{} : hint_in(command.comment);
+  if (hint.bypass) return forward(out, bypass_reason::hint);
+  plan_find(command, rules, out);
+  out.hint = hint;
 }
 
 bool is_user_namespace(std::string_view db, std::string_view collection) noexcept {

@@ -12,6 +12,7 @@
 #include "cache/document_id.hpp"
 #include "cache/list_key.hpp"
 #include "cache/projection.hpp"
+#include "cache/read_hint.hpp"
 #include "protocol/command_view.hpp"
 
 namespace mongocached::cache {
@@ -48,6 +49,7 @@ struct planned_id {
 struct read_plan {
   read_shape shape = read_shape::forward;
   bypass_reason reason = bypass_reason::none;
+  read_hint hint;               // never with bypass set: that is a reason to forward
   std::vector<planned_id> ids;  // by_id: one; by_ids: distinct, in BSON _id order
   byte_buffer key_bytes;        // by_id/by_ids: the keys of `ids`; list: the one key
   std::uint64_t list_hash = 0;

@@ -1,5 +1,6 @@
 #include "cache/stored_form.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "protocol/op_msg.hpp"
@@ -19,7 +20,7 @@ constexpr std::size_t level_at = 41;
 constexpr std::size_t tail_at = 42;
 constexpr std::size_t covered_at = 46;
 constexpr std::size_t zero_at = 47;
-constexpr std::size_t count_at = 48;
+constexpr std::size_t lifetime_at = 48;
 constexpr std::size_t lower_at = 52;
 constexpr std::size_t upper_at = 60;
 constexpr std::size_t key_size_at = 68;
@@ -41,6 +42,17 @@ bool header_fits(byte_view bytes) noexcept {
 
 }  // namespace
 
+std::uint32_t lifetime_ms_of(const entry_meta& meta) noexcept {
+  const auto lifetime = std::chrono::ceil<std::chrono::milliseconds>(meta.expires - meta.filled).count();
+  return lifetime > 0 && lifetime < unknown_age_ms ? static_cast<std::uint32_t>(lifetime) : 0;
+}
+
+std::uint32_t age_ms_of(const stored_entry& stored, duration remaining) noexcept {
+  if (stored.lifetime_ms == 0) return unknown_age_ms;
+  const auto left = std::chrono::floor<std::chrono::milliseconds>(remaining).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(stored.lifetime_ms - left, 0, stored.lifetime_ms));
+}
+
 void encode_stored(byte_buffer& out, const stored_entry& entry) {
   out.clear();
   out.resize(header_size + entry.key.size() + entry.value.size());
@@ -52,7 +64,7 @@ void encode_stored(byte_buffer& out, const stored_entry& entry) {
   at[level_at] = static_cast<std::uint8_t>(entry.meta.level);
   std::memcpy(at + tail_at, entry.meta.tail, sizeof entry.meta.tail);
   at[covered_at] = entry.meta.covered ? 1 : 0;
-  store_le(at + count_at, entry.meta.document_count);
+  store_le(at + lifetime_at, entry.lifetime_ms);
   store_le(at + lower_at, entry.meta.lower);
   store_le(at + upper_at, entry.meta.upper);
   store_le(at + key_size_at, static_cast<std::uint32_t>(entry.key.size()));
@@ -73,7 +85,7 @@ std::optional<stored_entry> decode_stored(byte_view bytes) {
   entry.meta.level = static_cast<entry_level>(at[level_at]);
   std::memcpy(entry.meta.tail, at + tail_at, sizeof entry.meta.tail);
   entry.meta.covered = at[covered_at] == 1;
-  entry.meta.document_count = load_le<std::uint32_t>(at + count_at);
+  entry.lifetime_ms = load_le<std::uint32_t>(at + lifetime_at);
   entry.meta.lower = load_le<std::uint64_t>(at + lower_at);
   entry.meta.upper = load_le<std::uint64_t>(at + upper_at);
   entry.key = bytes.subspan(header_size, static_cast<std::size_t>(key_size));

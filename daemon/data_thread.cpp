@@ -180,6 +180,7 @@ void data_thread::schedule_sweep() {
 
 void data_thread::sweep() {
   metrics.ticks.add();
+  uncached.begin_period();
   if (auto fresh = shared.settings.load(); fresh != settings) {
     settings = std::move(fresh);
     for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);

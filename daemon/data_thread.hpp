@@ -25,6 +25,7 @@
 #include "daemon/process.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/settling_fills.hpp"
+#include "daemon/uncached_queries.hpp"
 
 namespace mongocached::daemon {
 
@@ -60,6 +61,7 @@ class data_thread {
   process& shared;
   const std::size_t index;
   thread_metrics metrics;
+  uncached_queries uncached;                   // which reads are bypassed most often; also for GET /status
   std::unique_ptr<cache::shared_store> store;  // null: no Redis
   std::shared_ptr<const config::settings> settings;
   settling_fills settling;

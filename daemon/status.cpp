@@ -67,6 +67,23 @@ json::array reasons_of(const status_input& in) {
   return out;
 }
 
+// No value of a client's is in them (query_shape.hpp).
+json::array uncached_queries_of(const status_input& in) {
+  constexpr std::size_t most = 20;
+  std::vector<uncached_queries::summary> parts;
+  for (const auto& thread : in.threads) parts.push_back(thread->uncached.now());
+  json::array out;
+  for (const auto& query : cache::merge<uncached_query>(parts)) {
+    if (out.size() == most) break;
+    out.push_back({{"shape", query.what.shape},
+                   {"namespace", query.what.ns},
+                   {"reason", name_of(query.what.reason)},
+                   {"requests", query.count},
+                   {"at_most_over", query.over}});
+  }
+  return out;
+}
+
 json::array namespaces_of(const status_input& in) {
   auto& coherence = in.shared.coherence;
   std::map<std::string, std::uint64_t, std::less<>> entries;
@@ -169,6 +186,7 @@ std::string status_json(const status_input& in) {
                          {"requests", outcomes_of(in)},
                          {"hit_ratio", ratio(hits, requests(in, outcome::miss))},
                          {"not_served_from_cache", reasons_of(in)},
+                         {"uncached_queries", uncached_queries_of(in)},
                          {"namespaces", namespaces_of(in)}};
   return json::serialize(out);
 }

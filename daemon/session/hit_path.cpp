@@ -157,7 +157,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   if (coherence.blocked(begun) || !s.identity().proven(ns, proof_from)) return false;
   const auto level = effective_level(s, command, told);
   if (!level) return false;
-  const auto who = reader_for(s, *known->settings, command, *level);
+  auto who = reader_for(s, *known->settings, command, *level);
   // Mode strict asks Redis at each hit.
   if (who.mode == cache::promise::strict || !coherence.is_open(who, told)) return false;
   const auto kind = ns.may_cache(told);
@@ -166,7 +166,8 @@ bool try_hit(session& s, const protocol::command_view& command) {
   const auto reply_at = thread.output.size();
   auto& plan = thread.plan;
   cache::plan_read(command, rules_for(s, kind), plan);
-  if (plan.shape == cache::read_shape::forward) return false;
+  if (plan.shape == cache::read_shape::forward || plan.hint.refresh) return false;
+  who.max_age = plan.hint.max_age;
   const auto usable = [&](const cache::entry_ref& e) {
     return e && e->meta().kind != cache::entry_kind::too_large && answers(s, *e, who, begun);
   };

@@ -85,6 +85,7 @@ cache::bypass_reason read_flow::plan_under_rules() {
   const bool sharded = s_.thread().upstream->kind == upstream_kind::sharded;
   level_ = sharded && s_.shared().coherence.follows() ? cache::entry_level::majority : *level;
   who_ = reader_for(s_, *settings_, r_.command, level_);
+  who_.max_age = plan_.hint.max_age;
   if (!s_.shared().coherence.is_open(who_, now)) return cache::bypass_reason::gate_shut;
   if (who_.mode == cache::promise::strict && plan_.shape == cache::read_shape::list) {
     return cache::bypass_reason::mode_strict;
@@ -111,7 +112,7 @@ task<void> read_flow::run() {
     s_.release_upstream();  // who waits for others below must not keep them from it
     reason = plan_under_rules();
   }
-  if (reason == cache::bypass_reason::none && proven_ && who_.mode != cache::promise::strict) {
+  if (reason == cache::bypass_reason::none && may_find() && who_.mode != cache::promise::strict) {
     const auto found = look_in_memory();
     if (found == lookup::found) co_return co_await answer_from_entries(outcome::l1_hit);
     if (found == lookup::bypass) reason = cache::bypass_reason::too_large;
@@ -138,7 +139,12 @@ task<void> read_flow::run() {
 }
 
 bool read_flow::usable(const cache::entry_ref& e) {
-  return e && answers(s_, *e, who_, data_thread::now());
+  return e && is_new_enough(e->meta()) && answers(s_, *e, who_, data_thread::now());
+}
+
+// A hint to refresh takes what this process has read since: one that joins gets it from a flight that began later.
+bool read_flow::is_new_enough(const cache::entry_meta& meta) const noexcept {
+  return !plan_.hint.refresh || (meta.age_ms == 0 && meta.filled >= r_.received);
 }
 
 bool read_flow::complete() const noexcept {
@@ -160,8 +166,9 @@ read_flow::lookup read_flow::look_in_memory() {
   return result;
 }
 
-// R4, R5: registers a flight for each key that is missing, or joins the one that is under way.
-read_flow::following read_flow::follow_or_lead() {
+// R4, R5: registers a flight for each key that is missing, or joins the one that is under way. `last`: it is not to be
+// joined once more where its answer will not do.
+read_flow::following read_flow::follow_or_lead(bool last) {
   const auto now = data_thread::now();
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
@@ -171,6 +178,9 @@ read_flow::following read_flow::follow_or_lead() {
   // that he waits for, if it came to anybody like him.
   const bool single = wanted_.size() == 1 && who_.mode != cache::promise::strict;
   const bool may_join = single && (proven_ || !s_.identity().is_bound());
+  // What began before a hint to refresh must not be stored behind it: it is waited for, or else overtaken. Were it
+  // always overtaken, many such hints would keep each other from storing anything.
+  const bool anew = plan_.hint.refresh && (last || !may_join);
   following out;
   const auto join = [&]() -> cache::flight::waiter {
     out.result = std::make_shared<one_shot<cache::entry_ref>>(s_.thread().get_executor());
@@ -181,8 +191,8 @@ read_flow::following read_flow::follow_or_lead() {
     const auto fence = coherence.fence(*ns_, kind_, w.key.hash);
     lower_ = std::max(lower_, fence);
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun =
-        coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied)}, may_join, now, join);
+    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied), anew},
+                                           may_join, now, join);
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;
@@ -192,8 +202,9 @@ read_flow::following read_flow::follow_or_lead() {
 }
 
 task<bool> read_flow::join_or_lead() {
-  for (int tries = 0; tries < most_joins; ++tries) {
-    const auto other = follow_or_lead();
+  bool last = false;
+  for (int tries = 1; tries <= most_joins; ++tries) {
+    const auto other = follow_or_lead(last || tries == most_joins);
     // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
     if (!s_.shared().coherence.is_open(who_, data_thread::now())) {
       for (auto& w : wanted_) w.blocked = true;
@@ -207,6 +218,7 @@ task<bool> read_flow::join_or_lead() {
       entry = co_await other.result->wait();
     }
     if (!s_.is_open()) co_return true;
+    last = data_thread::now() >= until;
     proven_ = s_.identity().proven(*ns_, data_thread::now());
     if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
       wanted_.front().entry = std::move(entry);
@@ -214,8 +226,8 @@ task<bool> read_flow::join_or_lead() {
       co_return true;
     }
     // A flight that brought nothing for this client, or not in time, leaves it to its own request. But where the reader
-    // left, one of those who waited reads for all of them.
-    if (!other.flight->lost()) co_return false;
+    // left, one of those who waited reads for all of them; and those who want it read anew share the next flight.
+    if (!other.flight->lost() && !plan_.hint.refresh) co_return false;
   }
   co_return false;
 }

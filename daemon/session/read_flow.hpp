@@ -42,18 +42,21 @@ class read_flow {
   [[nodiscard]] cache::bypass_reason plan_under_rules();
   [[nodiscard]] task<void> bypass(cache::bypass_reason reason);
   [[nodiscard]] bool usable(const cache::entry_ref& e);
+  [[nodiscard]] bool is_new_enough(const cache::entry_meta& meta) const noexcept;
   [[nodiscard]] bool complete() const noexcept;  // nothing is missing
 
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.
   [[nodiscard]] task<bool> join_or_lead();
-  [[nodiscard]] following follow_or_lead();
+  [[nodiscard]] following follow_or_lead(bool last);
   [[nodiscard]] task<void> look_in_redis();
   [[nodiscard]] task<bool> get_from_redis();
   [[nodiscard]] task<bool> lease_in_redis();
-  [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i);
+  [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i, cache::instant asked);
   [[nodiscard]] bool raise_lower();
   [[nodiscard]] bool uses_redis() const noexcept;
+  // Whether what is cached already may be the answer.
+  [[nodiscard]] bool may_find() const noexcept { return proven_ && !plan_.hint.refresh; }
   // Mode strict asks Redis at each hit: nothing is kept here.
   [[nodiscard]] bool keeps_in_memory() const noexcept {
     return settings_->memory > 0 && who_.mode != cache::promise::strict;

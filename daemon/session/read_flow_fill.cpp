@@ -163,7 +163,8 @@ bool read_flow::take_documents(const upstream_reply& reply) {
 
 cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_view& reply,
                                       cache::entry_kind kind) const {
-  const auto ttl = kind == cache::entry_kind::absent ? settings_->negative_ttl : settings_->ttl;
+  const auto usual = kind == cache::entry_kind::absent ? settings_->negative_ttl : settings_->ttl;
+  const auto ttl = std::min<cache::duration>(usual, plan_.hint.max_age);
   cache::entry_meta meta{.kind = kind,
                          .level = level_,
                          .generation = w.flight ? w.flight->generation() : 0,

@@ -20,14 +20,15 @@ bool read_flow::uses_redis() const noexcept {
 
 task<void> read_flow::look_in_redis() {
   if (!uses_redis()) co_return;
-  if (proven_ && co_await get_from_redis()) co_return;
+  if (may_find() && co_await get_from_redis()) co_return;
   for (const auto pause : pauses) {
     if (co_await lease_in_redis() || !proven_ || wanted_.size() > 1) co_return;
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer(
         s_.thread().context(), pause);
     error_code ignored;
     co_await timer.async_wait(as_result(ignored));
-    if (!s_.is_open() || co_await get_from_redis()) co_return;
+    if (!s_.is_open()) co_return;
+    if (may_find() && co_await get_from_redis()) co_return;
   }
 }
 
@@ -39,6 +40,7 @@ task<bool> read_flow::get_from_redis() {
     if (!w.entry) keys.push_back(w.key);
   }
   const auto absent = keys.size();
+  const auto asked = data_thread::now();
   const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
   auto& store = *s_.thread().store;
   const auto deliver = [answer](cache::get_result got) { answer->deliver_here(std::move(got)); };
@@ -52,13 +54,14 @@ task<bool> read_flow::get_from_redis() {
   bool all = true;
   std::size_t i = 0;
   for (auto& w : wanted_) {
-    if (!w.entry) all = accept_stored(w, result, i++) && all;
+    if (!w.entry) all = accept_stored(w, result, i++, asked) && all;
   }
   co_return all;
 }
 
-// R3. The namespace's token stands for G: it falls with every write that would raise it.
-bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::size_t i) {
+// R3. The namespace's token stands for G: it falls with every write that would raise it. What Redis says is left to
+// live may have been so since `asked`.
+bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::size_t i, cache::instant asked) {
   const auto& item = result.items[i];
   if (item.bytes.empty() || item.remaining <= cache::duration{}) return false;
   const auto stored = cache::decode_stored(item.bytes);
@@ -74,6 +77,7 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
   meta.generation = w.flight ? w.flight->generation() : 0;
   meta.filled = data_thread::now();
   meta.expires = meta.filled + item.remaining;
+  meta.age_ms = cache::age_ms_of(*stored, item.remaining - (meta.filled - asked));
   auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
   // It may have been read before the flight began: an event that it lacks must find the flight from here on.
   if (w.flight) coherence.flights().set_lower(*w.flight, stored->meta.lower);
@@ -140,9 +144,12 @@ void read_flow::store_in_redis() {
                     .entry = w.entry,
                     .bytes = {},
                     .token = w.lease};
-    cache::encode_stored(
-        fill.bytes,
-        {.epoch = epoch_, .generation = generation_, .meta = meta, .key = w.entry->key(), .value = w.entry->value()});
+    cache::encode_stored(fill.bytes, {.epoch = epoch_,
+                                      .generation = generation_,
+                                      .meta = meta,
+                                      .lifetime_ms = cache::lifetime_ms_of(meta),
+                                      .key = w.entry->key(),
+                                      .value = w.entry->value()});
     thread.settling.fill(*thread.store, coherence, now, std::move(fill), thread.count_fills);
   }
 }

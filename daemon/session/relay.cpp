@@ -147,6 +147,7 @@ void leave_deposed(session& s, const protocol::reply_view& reply) {
 }
 
 task<void> relay(session& s, request& r, verdict v) {
+  if (v.how == outcome::bypass) s.thread().uncached.note(r.command, v.reason, s.thread().dice);
   const bool reply_expected = !r.command.message.has(protocol::op_msg_flags::more_to_come);
   auto how = co_await forward(s, r);
   upstream_reply reply;

@@ -245,5 +245,19 @@ TEST_F(CoherenceStream, what_is_not_settled_answers_no_longer_than_the_bound_S1)
   EXPECT_TRUE(all.may_answer({.upper = 10, .filled = now}, bounded, now + seconds(2)));
 }
 
+TEST_F(CoherenceStream, who_bounds_the_age_gets_nothing_that_was_read_before) {
+  const reader who{.max_age = seconds(30)};
+  const entry_meta read_here{.upper = 10, .filled = now};
+  EXPECT_TRUE(all.may_answer(read_here, who, now + seconds(30)));
+  EXPECT_FALSE(all.may_answer(read_here, who, now + seconds(30) + duration(1)));
+  EXPECT_TRUE(all.may_answer(read_here, {}, now + seconds(3600)));
+  const entry_meta read_elsewhere{.age_ms = 20'000, .upper = 10, .filled = now};
+  EXPECT_TRUE(all.may_answer(read_elsewhere, who, now + seconds(10)));
+  EXPECT_FALSE(all.may_answer(read_elsewhere, who, now + seconds(11)));
+  const entry_meta of_unknown_age{.age_ms = unknown_age_ms, .upper = 10, .filled = now};
+  EXPECT_FALSE(all.may_answer(of_unknown_age, who, now));
+  EXPECT_TRUE(all.may_answer(of_unknown_age, {}, now));
+}
+
 }  // namespace
 }  // namespace mongocached::cache

@@ -72,12 +72,13 @@ class coherence_world {
     entry_level level = entry_level::local;
     cluster_time lower = 0;
     bool may_join = true;
+    bool anew = false;
     instant now = start;
     flight::waiter joined = [](entry_ref) {};
   };
   flight_table::begin_result begin(const owned_key& key, const how& with, key_kind kind = key_kind::document) {
-    return all.flights().begin(ns, kind, key.view(), with.level, {with.lower, with.lower}, with.may_join, with.now,
-                               [&with] { return with.joined; });
+    return all.flights().begin(ns, kind, key.view(), with.level, {with.lower, with.lower, with.anew}, with.may_join,
+                               with.now, [&with] { return with.joined; });
   }
   flight_table::begin_result begin(const owned_key& key) { return begin(key, how{}); }
   flight_table::begin_result begin_list(const owned_key& key) { return begin(key, how{}, key_kind::list); }

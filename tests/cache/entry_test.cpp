@@ -21,7 +21,7 @@ TEST(entry, keeps_copies_of_key_value_and_meta) {
   meta.kind = entry_kind::list;
   meta.level = entry_level::majority;
   meta.tail[1] = 'x';
-  meta.document_count = 3;
+  meta.age_ms = 3;
   meta.generation = 4;
   meta.lower = 5;
   meta.upper = 6;
@@ -34,7 +34,7 @@ TEST(entry, keeps_copies_of_key_value_and_meta) {
   EXPECT_EQ(made->meta().kind, entry_kind::list);
   EXPECT_EQ(made->meta().level, entry_level::majority);
   EXPECT_EQ(made->meta().tail[1], 'x');
-  EXPECT_EQ(made->meta().document_count, 3U);
+  EXPECT_EQ(made->meta().age_ms, 3U);
   EXPECT_EQ(made->meta().generation, 4U);
   EXPECT_EQ(made->meta().lower, 5U);
   EXPECT_EQ(made->meta().upper, 6U);

@@ -192,6 +192,34 @@ TEST_F(FlightTable, the_unproven_may_lead_I2) {
   EXPECT_NE(begin(a, {.may_join = false}).led, nullptr);
 }
 
+TEST_F(FlightTable, who_wants_it_read_anew_joins_nobody_and_overtakes) {
+  const auto older = begin(a).led;
+  std::string got;
+  ASSERT_EQ(begin(a, {.joined = [&got](entry_ref e) { got = protocol::as_text(e->value()); }}).how, begun::join);
+  const auto younger = begin(a, {.anew = true});
+  ASSERT_EQ(younger.how, begun::lead);
+  ASSERT_NE(younger.led, nullptr);
+  EXPECT_FALSE(flights.finish(*older, entry_of(*older, "older")));
+  EXPECT_EQ(got, "older") << "who waits for it is told all the same";
+  EXPECT_EQ(found(a), "");
+  EXPECT_TRUE(flights.finish(*younger.led, entry_of(*younger.led, "younger")));
+  EXPECT_EQ(found(a), "younger");
+}
+
+TEST_F(FlightTable, what_is_read_anew_replaces_what_is_there_and_may_be_joined) {
+  ASSERT_TRUE(fill(a, "old"));
+  const auto led = begin(a, {.anew = true}).led;
+  EXPECT_EQ(found(a), "old") << "until then it is good for others";
+  EXPECT_EQ(begin(a).how, begun::join);
+  EXPECT_TRUE(flights.finish(*led, entry_of(*led, "new")));
+  EXPECT_EQ(found(a), "new");
+}
+
+TEST_F(FlightTable, nothing_is_read_anew_while_a_write_is_pending_R1) {
+  flights.mark(a.view());
+  EXPECT_EQ(begin(a, {.anew = true}).how, begun::blocked);
+}
+
 TEST_F(FlightTable, a_flight_that_lasts_gathers_so_many_and_no_more) {
   const auto led = begin(a).led;
   for (std::size_t i = 0; i < flight_table::max_waiters; ++i) ASSERT_EQ(begin(a).how, begun::join);

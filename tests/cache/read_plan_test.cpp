@@ -210,14 +210,43 @@ TEST(read_plan, a_sharded_collection_may_hold_an_id_twice) {
   EXPECT_EQ(outcome_of(find({{"_id", document{{"$gt", 1}}}}), rules), "list");
 }
 
+TEST(read_plan, a_comment_may_ask_something_of_the_cache) {
+  for (const auto& query : {find({{"_id", 1}}), find({{"_id", document{{"$in", array{1, 2}}}}}), find({{"a", 1}})}) {
+    const auto plain = planned(query);
+    EXPECT_EQ(plain.hint, read_hint{});
+    EXPECT_EQ(outcome_of(with(query, "comment", "mongocached:bypass")), "forward: hint");
+    EXPECT_EQ(outcome_of(with(query, "comment", "mongocached:foo")), "forward: hint");
+    const auto refreshed = planned(with(query, "comment", "mongocached:refresh"));
+    EXPECT_EQ(refreshed.hint, read_hint{.refresh = true});
+    const auto fresh = planned(with(query, "comment", "report mongocached:ttl=30s"));
+    EXPECT_EQ(fresh.hint, read_hint{.max_age = std::chrono::seconds(30)});
+    for (const auto* plan : {&refreshed, &fresh}) {
+      EXPECT_EQ(outcome(*plan), outcome(plain));
+      EXPECT_EQ(plan->key_bytes, plain.key_bytes) << "S7: the comment stays out of the key";
+    }
+  }
+}
+
+TEST(read_plan, only_a_comment_that_is_a_string_is_a_hint) {
+  const std::vector<value> comments{1, document{{"x", "mongocached:bypass"}}, array{"mongocached:bypass"},
+                                    text_of_type(bson_type::symbol, "mongocached:bypass"), "nothing of ours"};
+  for (const auto& comment : comments) {
+    const auto plan = planned(with(find({{"_id", 1}}), "comment", comment));
+    EXPECT_EQ(outcome(plan), "by_id");
+    EXPECT_EQ(plan.hint, read_hint{});
+  }
+  EXPECT_EQ(outcome_of(find({{"a", 1}, {"$comment", "mongocached:bypass"}})), "list");
+}
+
 TEST(read_plan, a_plan_forgets_the_one_before_and_keeps_its_memory) {
   const auto look_up = with(find({{"_id", some_object_id}}), "projection", document{{"a.b", 1}});
   const auto many = with(find({{"_id", document{{"$in", array{1, 2}}}}}), "limit", 1);
   const auto query = find({{"a", 1}});
   const auto refused = find({{"$where", "x"}});
+  const auto hinted = with(find({{"_id", 1}}), "comment", "mongocached:refresh mongocached:ttl=1s");
   read_plan plan;
   for (int round = 0; round < 2; ++round) {
-    for (const auto* body : {&look_up, &many, &query, &refused}) {
+    for (const auto* body : {&look_up, &many, &query, &hinted, &refused}) {
       const parsed_command command(*body);
       read_plan fresh;
       plan_read(command.view(), {}, plan);
@@ -228,6 +257,7 @@ TEST(read_plan, a_plan_forgets_the_one_before_and_keeps_its_memory) {
       EXPECT_EQ(plan.projected, fresh.projected);
       EXPECT_EQ(plan.limit, fresh.limit);
       EXPECT_EQ(plan.list_hash, fresh.list_hash);
+      EXPECT_EQ(plan.hint, fresh.hint);
     }
   }
   const parsed_command command(look_up);

@@ -24,7 +24,7 @@ struct sample {
     entry.meta.tail[0] = 'o';
     entry.meta.tail[3] = 'c';
     entry.meta.covered = kind == entry_kind::document;
-    entry.meta.document_count = 77;
+    entry.lifetime_ms = 77;
     entry.meta.lower = 0x1122334455667788;
     entry.meta.upper = 0x99aabbccddeeff00;
     entry.key = key;
@@ -53,7 +53,7 @@ TEST(stored_form, comes_back_as_it_went) {
     EXPECT_EQ(back->meta.level, entry_level::majority);
     EXPECT_EQ(std::string_view(back->meta.tail, 4), std::string_view(s.entry.meta.tail, 4));
     EXPECT_EQ(back->meta.covered, kind == entry_kind::document);
-    EXPECT_EQ(back->meta.document_count, 77U);
+    EXPECT_EQ(back->lifetime_ms, 77U);
     EXPECT_EQ(back->meta.lower, 0x1122334455667788U);
     EXPECT_EQ(back->meta.upper, 0x99aabbccddeeff00U);
     EXPECT_TRUE(protocol::equal(back->key, s.key));
@@ -76,6 +76,26 @@ TEST(stored_form, layout_is_the_documented_one) {
   EXPECT_EQ(protocol::load_le<std::uint64_t>(bytes.data() + 60), 0x99aabbccddeeff00U);
   EXPECT_EQ(protocol::load_le<std::uint32_t>(bytes.data() + 68), 7U);
   EXPECT_EQ(bytes[72], 'd');
+}
+
+TEST(stored_form, what_is_left_to_live_says_how_old_an_entry_is) {
+  using std::chrono::milliseconds;
+  const entry_meta meta{.filled = milliseconds(1000), .expires = milliseconds(61'000)};
+  stored_entry stored;
+  stored.lifetime_ms = lifetime_ms_of(meta);
+  EXPECT_EQ(stored.lifetime_ms, 60'000U);
+  EXPECT_EQ(age_ms_of(stored, milliseconds(60'000)), 0U);
+  EXPECT_EQ(age_ms_of(stored, milliseconds(45'000)), 15'000U);
+  EXPECT_EQ(age_ms_of(stored, duration(1)), 60'000U) << "rounded up";
+  EXPECT_EQ(age_ms_of(stored, milliseconds(70'000)), 0U);
+  EXPECT_EQ(age_ms_of(stored, milliseconds(-5)), 60'000U);
+}
+
+TEST(stored_form, an_entry_that_does_not_say_how_long_it_lives_is_of_unknown_age) {
+  EXPECT_EQ(age_ms_of(stored_entry{}, std::chrono::seconds(5)), unknown_age_ms);
+  const entry_meta for_ever{.filled = {}, .expires = std::chrono::hours(24 * 365)};
+  EXPECT_EQ(lifetime_ms_of(for_ever), 0U);
+  EXPECT_EQ(lifetime_ms_of({.filled = std::chrono::seconds(2), .expires = std::chrono::seconds(1)}), 0U);
 }
 
 TEST(stored_form, every_shorter_length_is_refused) {

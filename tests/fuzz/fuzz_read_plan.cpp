@@ -14,6 +14,7 @@ void require_same(const read_plan& a, const read_plan& b) {
   require(a.shape == b.shape && a.reason == b.reason, "the same decision twice");
   require(a.key_bytes == b.key_bytes && a.list_hash == b.list_hash && a.ids.size() == b.ids.size(),
           "the same keys twice");
+  require(a.hint == b.hint && !a.hint.bypass, "the same hint twice, and none to bypass in a plan");
   require(a.projected == b.projected && a.limit == b.limit && a.batch_size == b.batch_size, "the same arguments twice");
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seed corpus of cache/'s fuzz targets: read_plan, write_plan, stored_form, projection, change_event, push. Needs pymongo's
-bson; run it by hand when a target learns new fields. Crashes found by fuzzing are kept beside the seeds and are not touched.
+"""Writes the seed corpus of cache/'s fuzz targets: read_plan, query_shape, write_plan, stored_form, projection, change_event, push. Needs
+pymongo's bson; run it by hand when a target learns new fields. Crashes found by fuzzing are kept beside the seeds and are not touched.
 
     python3 tests/fuzz/make_policy_corpus.py
 """
@@ -106,6 +106,33 @@ def read_plans():
             sort={"s": {"$meta": "textScore"}},
         ),
     )
+    comment = "report 7 mongocached:refresh mongocached:ttl=30s"
+    yield "comment", find({"_id": OID}, comment=comment)
+
+
+def query_shapes():
+    yield (
+        "find",
+        find(
+            {
+                "$or": [{"a": 1}, {"a": 2}, {"b.c": {"$in": ["x", None, Regex("y")]}}],
+                "odd \u202e\n name": {"$not": {"$elemMatch": {"d": [[1], [2]]}}},
+                "n" * 70: 1,
+            },
+            sort={"a": -1},
+            projection={"a": 1, "_id": 0},
+            hint={"a": 1},
+            comment="why",
+            unheardOf="secret",
+        ),
+    )
+    pipeline = [{"$match": {"a": "secret"}}, {"$group": {"_id": "$a"}}, 5]
+    yield "aggregate", {"aggregate": "things", "pipeline": pipeline, "cursor": {}, "$db": "shop"}
+    yield "aggregate_database", {"aggregate": 1, "pipeline": [{"$changeStream": {}}], "$db": "shop"}
+    yield "count", {"count": "things", "query": {"a": {"b": {"c": 1}}}, "limit": 5, "$db": "shop"}
+    yield "distinct", {"distinct": "things", "key": "secret", "query": {}, "$db": "shop"}
+    yield "wide", find({f"field{i}": i for i in range(90)})
+    yield "other", {"hello": 1, "$db": "admin"}
 
 
 def write_plans():
@@ -276,6 +303,8 @@ def main():
     for name, body in read_plans():
         save("read_plan", name, op_msg(body))
         save("write_plan", "find_" + name, op_msg(body))
+    for name, body in query_shapes():
+        save("query_shape", name, op_msg(body))
     for name, body, sequences in write_plans():
         save("write_plan", name, op_msg(body, sequences=sequences))
     document = bson.encode({"_id": 1, "a": "x"})
