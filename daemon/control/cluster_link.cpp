@@ -95,7 +95,14 @@ bool cluster_link::connect(link_error& error) {
   release();
   pool_ = std::move(newest);
   client_ = mongoc_client_pool_pop(pool_.get());
-  return true;
+  if (!mongoc_uri_get_option_as_bool(mongoc_client_get_uri(client_), MONGOC_URI_LOADBALANCED, false)) return true;
+  // By a TXT record, which may be mended: the next pool reads it again.
+  const auto refused = pool_;
+  release();
+  source_.discard(refused);
+  error = {};
+  error.text = "loadBalanced=true is not supported";
+  return false;
 }
 
 void cluster_link::release() {

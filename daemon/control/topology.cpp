@@ -86,7 +86,7 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
     if (!pool_seen_.servers.empty()) return;
     pool_has_target_ = false;
     pool_seen_.trouble = "none of the servers is what the URI asks for";
-    if (!uri_.replica_set.empty()) pool_seen_.trouble += " (a member of replica set " + uri_.replica_set + ")";
+    if (!pool_seen_.set_name.empty()) pool_seen_.trouble += " (a member of replica set " + pool_seen_.set_name + ")";
     publish(choose_target(*current(), pool_seen_));
   }
 
@@ -138,10 +138,14 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   }
 
  private:
+  enum class pool_use : std::uint8_t { watch, ask_again, none };
+
   void run();
   bool watch(mongoc_client_t* client);
   void probe();
   void report_trouble(const std::string& why);
+  void await_text_record(const mongoc_uri_t* asked);
+  pool_use take_text_record(mongoc_uri_t* asked, const mongoc_uri_t* told);
   void forget_servers();
   bool no_servers_left();
   bool some_server_answers();
@@ -149,10 +153,12 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   // Publishing_ held.
   void publish(const upstream_snapshot& after) {
     const snapshot_ptr before = current();
+    if (awaits_text_record_) return;
     const bool nothing_known = before->version == 0 && !after.available && after.kind == upstream_kind::unknown &&
                                pool_seen_.errors.empty() && pool_seen_.trouble.empty();
     if (closed_ || nothing_known || same_content(*before, after)) return;
-    auto next = std::make_shared<const upstream_snapshot>(after);
+    auto next = std::make_shared<upstream_snapshot>(after);
+    next->auth_source = auth_source_;
     {
       const std::lock_guard lock(state_);
       current_ = next;
@@ -200,6 +206,8 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   std::mutex publishing_;  // orders snapshots and their call-backs
   topology_observation pool_seen_;
   bool pool_has_target_ = false;
+  bool awaits_text_record_ = false;  // nobody logs in before it is known where
+  std::string auth_source_;
   std::optional<upstream_snapshot> probed_;  // adopted from a probe and not yet confirmed by the monitors
   bool closed_ = false;
 
@@ -231,7 +239,41 @@ void topology_monitor::impl::probe() {
 void topology_monitor::impl::report_trouble(const std::string& why) {
   const std::lock_guard lock(publishing_);
   pool_seen_.trouble = why;
+  awaits_text_record_ = false;
   publish(choose_target(*current(), pool_seen_));
+}
+
+void topology_monitor::impl::await_text_record(const mongoc_uri_t* asked) {
+  const std::lock_guard lock(publishing_);
+  awaits_text_record_ = uri_.srv;
+  pool_seen_.trouble.clear();  // of an earlier pool
+  if (mongoc_uri_get_replica_set(asked) == nullptr) pool_seen_.set_name.clear();
+}
+
+// `told`: what libmongoc made of `asked` and the TXT record. Of that it takes members of any set, whichever the record
+// names: it has to be asked again, for that one. Publishes what the monitors have said meanwhile, too.
+topology_monitor::impl::pool_use topology_monitor::impl::take_text_record(mongoc_uri_t* asked,
+                                                                          const mongoc_uri_t* told) {
+  const std::lock_guard lock(publishing_);
+  if (!awaits_text_record_) return pool_use::watch;
+  if (mongoc_uri_get_option_as_bool(told, MONGOC_URI_LOADBALANCED, false)) {
+    pool_seen_.trouble = "the TXT record says loadBalanced=true, which is not supported";
+    pool_seen_.servers.clear();
+    awaits_text_record_ = false;
+    publish(choose_target(*current(), pool_seen_));
+    awaits_text_record_ = true;  // nothing that this pool's monitors say counts
+    return pool_use::none;
+  }
+  const char* const set_name = mongoc_uri_get_replica_set(told);
+  if (set_name != nullptr && mongoc_uri_get_replica_set(asked) == nullptr) {
+    mongoc_uri_set_option_as_utf8(asked, MONGOC_URI_REPLICASET, set_name);
+    pool_seen_.set_name = set_name;
+    return pool_use::ask_again;
+  }
+  auth_source_ = auth_source_in(told);
+  awaits_text_record_ = false;
+  publish(choose_target(*current(), pool_seen_));
+  return pool_use::watch;
 }
 
 void topology_monitor::impl::forget_servers() {
@@ -290,7 +332,7 @@ bool topology_monitor::impl::watch(mongoc_client_t* client) {
 
 void topology_monitor::impl::run() {
   milliseconds backoff = check_interval;
-  const mongoc_uri_ptr uri = monitoring_uri(uri_, connect_timeout_);
+  mongoc_uri_ptr uri = monitoring_uri(uri_, connect_timeout_);
   while (uri) {
     bson_error_t error{};
     const mongoc_client_pool_ptr pool(mongoc_client_pool_new_with_error(uri.get(), &error),
@@ -298,11 +340,15 @@ void topology_monitor::impl::run() {
     if (pool) {
       const mongoc_callbacks_ptr callbacks = topology_callbacks();
       mongoc_client_pool_set_apm_callbacks(pool.get(), callbacks.get(), static_cast<topology_listener*>(this));
+      await_text_record(uri.get());
       mongoc_client_t* const client = mongoc_client_pool_pop(pool.get());  // the first one starts the monitors
-      const bool stop = watch(client);
+      const pool_use use = take_text_record(uri.get(), mongoc_client_get_uri(client));
+      const bool stop = use == pool_use::watch && watch(client);
       mongoc_client_pool_push(pool.get(), client);
       if (stop) return;
       forget_servers();
+      if (use == pool_use::ask_again) continue;
+      uri = monitoring_uri(uri_, connect_timeout_);  // the record may change
     } else {
       report_trouble(error.message);
     }

@@ -49,6 +49,7 @@ struct upstream_snapshot {
   std::uint16_t port = 0;
   protocol::byte_buffer hello;        // the target's hello reply, raw BSON; while not available the last one
   std::string set_name;               // replica_set only
+  std::string auth_source;            // what the TXT record of a mongodb+srv name says; empty: nothing
   protocol::byte_buffer election_id;  // 12 bytes of the target's electionId; empty: none
   std::int64_t set_version = 0;
   std::string description;  // one sentence for the status page; where not available, why. No password in it.

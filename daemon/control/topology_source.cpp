@@ -180,6 +180,12 @@ mongoc_uri_ptr probe_uri(const upstream_uri& uri, const std::vector<upstream_ser
   return out;
 }
 
+std::string auth_source_in(const mongoc_uri_t* uri) {
+  bson_iter_t source;
+  const bool given = bson_iter_init_find_case(&source, mongoc_uri_get_credentials(uri), MONGOC_URI_AUTHSOURCE);
+  return given && BSON_ITER_HOLDS_UTF8(&source) ? bson_iter_utf8(&source, nullptr) : "";
+}
+
 topology_observation scan_once(const mongoc_uri_ptr& uri, topology_observation start,
                                std::function<void(const topology_observation&)> on_view) {
   scan_listener listener(std::move(start), std::move(on_view));

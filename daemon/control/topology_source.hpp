@@ -42,6 +42,9 @@ class topology_listener {
 [[nodiscard]] mongoc_uri_ptr probe_uri(const upstream_uri& uri, const std::vector<upstream_server>& servers,
                                        std::chrono::milliseconds connect_timeout);
 
+// The authSource of a client's URI, empty where there is none: of one without credentials it is the TXT record's.
+[[nodiscard]] std::string auth_source_in(const mongoc_uri_t* uri);
+
 // All servers asked once by a single-threaded client of its own, beginning with `start`. Blocks for the URI's connect
 // timeout at most for each step of discovery. `on_view` is told of every change on the way.
 [[nodiscard]] topology_observation scan_once(const mongoc_uri_ptr& uri, topology_observation start,

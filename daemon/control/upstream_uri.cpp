@@ -206,6 +206,8 @@ std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::strin
   out.password = config::secret(text_or_empty(mongoc_uri_get_password(uri.get())));
   out.auth_mechanism = text_or_empty(mongoc_uri_get_auth_mechanism(uri.get()));
   if (!out.username.empty()) out.auth_source = text_or_empty(mongoc_uri_get_auth_source(uri.get()));
+  out.auth_source_given = std::any_of(parts.options.begin(), parts.options.end(),
+                                      [](std::string_view option) { return option_name(option) == "authsource"; });
   out.monitoring_text = without_credentials(parts);
   for (const std::string& line : log.lines()) {
     if (!tells(line, secrets)) out.warnings.push_back(line);

@@ -40,6 +40,7 @@ struct upstream_uri {
   std::string username;  // empty: no credentials of the proxy's own
   config::secret password;
   std::string auth_source;            // with a username: never empty
+  bool auth_source_given = false;     // authSource=...: it outranks a TXT record's, which outranks the default
   std::string auth_mechanism;         // empty: the server's choice (SCRAM)
   std::string monitoring_text;        // the same URI without credentials, as topology_monitor uses it
   std::vector<std::string> warnings;  // a line each: options that libmongoc does not know, ...

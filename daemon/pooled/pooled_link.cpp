@@ -9,8 +9,8 @@ constexpr std::size_t login_reply_limit = 1UL << 20;
 
 }  // namespace
 
-task<bool> pooled_link::log_in(upstream_account& account, std::string& why) {
-  upstream_login login(account);
+task<bool> pooled_link::log_in(upstream_account& account, const std::string& text_record, std::string& why) {
+  upstream_login login(account, text_record);
   std::int32_t id = 0;
   while (true) {
     protocol::byte_buffer document;

@@ -22,8 +22,9 @@ class pooled_link : public upstream_link {
   pooled_link(const pooled_link&) = delete;
   pooled_link& operator=(const pooled_link&) = delete;
 
-  // After connect(). False, with the reason in `why`, where the server does not take the proxy's user.
-  [[nodiscard]] task<bool> log_in(upstream_account& account, std::string& why);
+  // After connect(). False, with the reason in `why`, where the server does not take the proxy's user. `text_record`:
+  // see upstream_account::source().
+  [[nodiscard]] task<bool> log_in(upstream_account& account, const std::string& text_record, std::string& why);
 
   // A request was begun on it: until its reply was read to the end nobody else may have it.
   void owes_reply(std::int32_t to) noexcept {

@@ -55,6 +55,7 @@ std::unique_ptr<upstream_account> upstream_account::make(const upstream_uri& uri
   }
   out->user_ = uri.username;
   out->source_ = uri.auth_source;
+  out->source_given_ = uri.auth_source_given;
   out->mechanism_ = uri.auth_mechanism;
   out->password_ = uri.password;
   auto prepared = auth::saslprep(uri.password.reveal());
@@ -92,7 +93,7 @@ void upstream_login::append_command(protocol::byte_buffer& out) const {
       os.append_string("type", "Linux");
     }
     if (account_.logs_in() && account_.mechanism().empty())
-      command.append_string("saslSupportedMechs", account_.source() + '.' + account_.user());
+      command.append_string("saslSupportedMechs", source_ + '.' + account_.user());
     command.append_string("$db", "admin");
     return;
   }
@@ -107,7 +108,7 @@ void upstream_login::append_command(protocol::byte_buffer& out) const {
     auto options = command.open_document("options");
     options.append_bool("skipEmptyExchange", true);
   }
-  command.append_string("$db", account_.source());
+  command.append_string("$db", source_);
 }
 
 upstream_login::step upstream_login::take(bson_view reply) {

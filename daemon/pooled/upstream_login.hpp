@@ -25,7 +25,11 @@ class upstream_account {
 
   [[nodiscard]] bool logs_in() const noexcept { return !user_.empty(); }
   [[nodiscard]] const std::string& user() const noexcept { return user_; }
-  [[nodiscard]] const std::string& source() const noexcept { return source_; }
+  // Where the user is known: what the URI says, else what its name's TXT record says (`text_record`, empty: nothing),
+  // else the default.
+  [[nodiscard]] const std::string& source(const std::string& text_record) const noexcept {
+    return source_given_ || text_record.empty() ? source_ : text_record;
+  }
   [[nodiscard]] const std::string& mechanism() const noexcept { return mechanism_; }  // empty: the server's best
   [[nodiscard]] const std::string& password() const noexcept { return password_.reveal(); }
   [[nodiscard]] const std::string& version() const noexcept { return version_; }  // of this program
@@ -35,6 +39,7 @@ class upstream_account {
  private:
   std::string user_;
   std::string source_;
+  bool source_given_ = false;
   std::string mechanism_;
   std::string version_;
   config::secret password_;
@@ -45,7 +50,8 @@ class upstream_account {
 
 class upstream_login {
  public:
-  explicit upstream_login(upstream_account& account) : account_(account) {}
+  explicit upstream_login(upstream_account& account, const std::string& text_record = {})
+      : account_(account), source_(account.source(text_record)) {}
 
   // The next command, with $db.
   void append_command(protocol::byte_buffer& out) const;
@@ -64,6 +70,7 @@ class upstream_login {
   [[nodiscard]] step fail(std::string why);
 
   upstream_account& account_;
+  const std::string source_;
   state state_ = state::hello;
   std::string mechanism_;
   std::optional<auth::scram_client> scram_;

@@ -35,7 +35,7 @@ refusal pooled_failure(session& s, const request& r, exchange how) {
   using code = protocol::error_code;
   if (how == exchange::upstream_lost) return {code::host_unreachable, "the connection to the upstream was lost"};
   const auto& client = *s.pooled();
-  if (client.pinned && client.lack == pooled_client::shortage::no_server)
+  if (client.is_stuck() && client.lack == pooled_client::shortage::no_server)
     return {code::host_unreachable, "the server that holds the cursor or transaction cannot be reached"};
   if (client.lack != pooled_client::shortage::no_connection) return no_suitable_server(s);
   const bool own_limit =

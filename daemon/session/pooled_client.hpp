@@ -41,6 +41,8 @@ class pooled_client {
   // Where it goes: the server that it is pinned to, one that its read preference allows, else the target of all.
   std::optional<server_address> pinned;
   std::optional<read_preference> preference;
+  // No other server will do, however long the request waits.
+  [[nodiscard]] bool is_stuck() const noexcept { return pinned.has_value() && !pin_may_move; }
   named_cursors cursors;           // of getMore and killCursors
   bool pin_may_move = false;       // a transaction goes on with whoever is the target now
   std::string transaction;         // pin to be made once the server is chosen; empty: none

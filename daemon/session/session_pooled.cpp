@@ -46,8 +46,9 @@ task<upstream_link*> session::borrow(cache::instant until) {
       }
       client.link = std::move(had.link);
       if (had.how == grant::kind::connection || co_await open_pooled()) co_return taken();
-      if (!open_ || client.pinned) co_return nullptr;
+      if (!open_) co_return nullptr;
       shared().request_topology_check();
+      if (client.is_stuck()) co_return nullptr;
     }
     const auto now = data_thread::now();
     if (now >= until) break;
@@ -86,7 +87,8 @@ task<bool> session::open_pooled() {
   const auto ec = co_await client.link->connect(client.at.host, client.at.port, thread_.upstream->version,
                                                 shared().upstream_tls.load(), shared().check_upstream_host);
   std::string why = ec ? client.link->reason(ec) : std::string();
-  const bool stands = !ec && co_await client.link->log_in(*shared().account, why);
+  const std::string text_record = thread_.upstream->auth_source;
+  const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, why);
   connect_deadline_ = {};
   if (stands && open_) co_return true;
   if (open_) {

@@ -106,6 +106,27 @@ TEST(UpstreamLogin, its_hello_carries_no_client_and_asks_for_the_mechanisms_U2) 
   EXPECT_EQ(field_in(at.asked[1].view(), "mechanism").text(), "SCRAM-SHA-256");
 }
 
+TEST(UpstreamLogin, the_users_database_is_the_uris_then_the_text_records_then_the_default) {
+  const auto asked_at = [](bool given, const std::string& text_record) {
+    upstream_uri uri;
+    uri.username = "ann";
+    uri.password = config::secret("pencil");
+    uri.auth_source = "shop";
+    uri.auth_source_given = given;
+    std::string error;
+    const auto who = upstream_account::make(uri, "1.0", error);
+    server at(table({ann()}));
+    upstream_login login(*who, text_record);
+    static_cast<void>(run(login, at));
+    EXPECT_EQ(field_in(at.asked.front().view(), "$db").text(), "admin");
+    return std::string(*field_in(at.asked.front().view(), "saslSupportedMechs").text()) + " " +
+           std::string(*field_in(at.asked[1].view(), "$db").text());
+  };
+  EXPECT_EQ(asked_at(false, ""), "shop.ann shop");
+  EXPECT_EQ(asked_at(false, "admin"), "admin.ann admin");
+  EXPECT_EQ(asked_at(true, "admin"), "shop.ann shop");
+}
+
 TEST(UpstreamLogin, without_a_user_hello_is_all) {
   std::string error;
   const auto who = upstream_account::make(upstream_uri{}, "1.0", error);

@@ -51,6 +51,8 @@ TEST_F(UpstreamUri, MonitoringNeedsNoCredentials) {
 
 TEST_F(UpstreamUri, AuthSourceDefaultsToTheDatabaseThenAdmin) {
   EXPECT_EQ(parse("mongodb://u:p@h/db")->auth_source, "db");
+  EXPECT_FALSE(parse("mongodb+srv://u:p@a.b.c/db?tls=false")->auth_source_given);
+  EXPECT_TRUE(parse("mongodb+srv://u:p@a.b.c/db?tls=false&AuthSource=x")->auth_source_given);
   EXPECT_EQ(parse("mongodb://u:p@h/")->auth_source, "admin");
   EXPECT_EQ(parse("mongodb://h/db")->auth_source, "");
 }

@@ -10,7 +10,6 @@ import socket
 import struct
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ import pymongo
 import pytest
 from support.paths import daemon_binary
 from support.raw import RawConnection
-from support.servers import Daemon, Servers, Upstream, UpstreamOptions
+from support.servers import Daemon, Servers, Unready, Upstream, UpstreamOptions
 from support.tls import make_certificates
 from support.wait import wait_until
 
@@ -100,14 +99,6 @@ class Misnamed(Upstream):
 
     def uri_options(self) -> dict[str, str]:
         return super().uri_options() | {"tlsAllowInvalidHostnames": "true"}
-
-
-class Unready(Daemon):
-    """A daemon whose upstream cannot be used: it lives, and that is all."""
-
-    def is_ready(self) -> bool:
-        with urllib.request.urlopen(f"{self.http_url}/healthz", timeout=1) as answer:
-            return answer.status == 200
 
 
 @pytest.mark.parametrize("fault", ["wrong CA", "another host"])

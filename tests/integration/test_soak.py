@@ -30,7 +30,7 @@ def test_soak(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(report.read_text())
     assert found["seconds"] >= 60
-    assert len({fault["name"] for fault in found["faults"]}) == 9
+    assert len({fault["name"] for fault in found["faults"]}) == 10
 
 
 class History:

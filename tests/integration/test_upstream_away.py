@@ -17,6 +17,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 from support.counted import BYPASS, REQUESTS, Counted, by_id, count
 from support.memory import Peak
+from support.pooled import connections_to
 from support.raw import connect
 from support.relay import RelayThread
 from support.scripted_upstream import STANDALONE, ScriptedUpstream
@@ -225,3 +226,20 @@ def test_five_hundred_requests_wait_for_an_upstream(
         wait_until(lambda: count(daemon, "error") == 250, what="all to be counted")
         assert statistics.quantiles(took, n=10)[-1] < 0.01
         assert peak.growth < 16 << 20
+
+
+@pytest.mark.parametrize("auth", ["passthrough", "pooled"])
+def test_commit_waits_for_the_upstream_like_anything_else(
+    servers: Servers, relay: RelayThread, auth: str
+) -> None:
+    """Where a transaction was pinned to is no reason to give up: whoever is primary ends it."""
+    daemon = servers.daemon(relay.uri, config=f'[upstream]\nauth = "{auth}"\n')
+    with connect(daemon, 20) as client:
+        assert client.request(BEGIN).document["ok"] == 1
+        with away(relay):
+            pid = daemon.process.pid
+            wait_until(lambda: connections_to(relay.port, pid) == 0, what="the end to be seen")
+            client.send(COMMIT)
+            up = "mongocached_upstream_up"
+            wait_until(lambda: daemon.metrics().value(up) == 0, what="no upstream")
+        assert client.receive().document["ok"] == 1

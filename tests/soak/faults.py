@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -40,6 +41,7 @@ class Faults:
             "connections upstream cut": self._cut,
             "the streams lost their history": self._lose_history,
             "upstream killed": self._kill_upstream,
+            "primary stepped down": self._step_down,
         }
 
     def run(self, more: Callable[[], bool]) -> None:
@@ -96,6 +98,21 @@ class Faults:
         self.stack.upstream.kill()
         start_again(self.stack.upstream)
         return "killed and started again"
+
+    def _step_down(self) -> str:
+        """The same server is primary again after two seconds, or after an election's time."""
+        command = {"replSetStepDown": 2, "secondaryCatchUpPeriodSecs": 0, "force": True}
+        with client(self.stack.upstream.uri, 10.0) as upstream:
+            with suppress(PyMongoError):  # some servers hang up instead of an answer
+                upstream.admin.command(command)
+            if upstream.admin.command("hello")["isWritablePrimary"]:
+                return ""
+
+            def is_primary() -> bool:
+                return upstream.admin.command("hello")["isWritablePrimary"]
+
+            wait_until(is_primary, deadline=30, pause=0.05, what="a primary again")
+        return "nobody was primary meanwhile"
 
     def _lose_history(self) -> str:
         """Keeps both from the upstream until the operations log has forgotten where they stood."""

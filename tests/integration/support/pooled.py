@@ -65,19 +65,39 @@ def _salted(password: str, salt: bytes, iterations: int) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
 
 
+class LoginRefusedError(Exception):
+    """The server's answer says why."""
+
+
 class LoggedIn(RawConnection):
     """A connection that has logged in; cheap enough to have a thousand of them."""
 
-    def __init__(self, daemon: Daemon, user: str, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        daemon: Daemon,
+        user: str,
+        timeout: float = 60.0,
+        password: str = "",
+        source: str = "admin",
+    ) -> None:
         super().__init__("127.0.0.1", daemon.port, timeout)
+        try:
+            self._log_in(user, password or USERS[user], source)
+        except BaseException:
+            self.close()
+            raise
+
+    def _log_in(self, user: str, password: str, source: str) -> None:
         nonce = base64.b64encode(os.urandom(18)).decode()
         bare = f"n={user},r={nonce}"
         begun = self.ask({"saslStart": 1, "mechanism": "SCRAM-SHA-256",
                           "payload": bson.Binary(f"n,,{bare}".encode()),
-                          "options": {"skipEmptyExchange": True}, "$db": "admin"})  # fmt: skip
+                          "options": {"skipEmptyExchange": True}, "$db": source})  # fmt: skip
+        if not begun["ok"]:
+            raise LoginRefusedError(begun)
         first = bytes(begun["payload"]).decode()
         parts = dict(part.split("=", 1) for part in first.split(","))
-        salted = _salted(USERS[user], base64.b64decode(parts["s"]), int(parts["i"]))
+        salted = _salted(password, base64.b64decode(parts["s"]), int(parts["i"]))
         unproven = f"c=biws,r={parts['r']}"
         key = hmac.digest(salted, b"Client Key", "sha256")
         text = f"{bare},{first},{unproven}".encode()
@@ -85,8 +105,9 @@ class LoggedIn(RawConnection):
         proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature, strict=True)))
         final = f"{unproven},p={proof.decode()}".encode()
         ended = self.ask({"saslContinue": 1, "conversationId": begun["conversationId"],
-                          "payload": bson.Binary(final), "$db": "admin"})  # fmt: skip
-        assert ended.get("done"), ended
+                          "payload": bson.Binary(final), "$db": source})  # fmt: skip
+        if not ended.get("done"):
+            raise LoginRefusedError(ended)
 
     def ask(self, command: dict[str, Any], **options: Any) -> dict[str, Any]:
         return self.request(command, **options).document

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import tempfile
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -298,6 +299,22 @@ class Daemon(Server):
         request = urllib.request.Request(f"{self.http_url}{path}", data=b"", method="POST")
         with urllib.request.urlopen(request, timeout=5) as answer:
             return json.load(answer)
+
+
+class Unready(Daemon):
+    """A daemon whose upstream may not be found: it lives, and that is all that is waited for."""
+
+    def is_ready(self) -> bool:
+        with urllib.request.urlopen(f"{self.http_url}/healthz", timeout=1) as answer:
+            return answer.status == 200
+
+    def readiness(self) -> tuple[int, str]:
+        """What /readyz says: status and text."""
+        try:
+            with urllib.request.urlopen(f"{self.http_url}/readyz", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
 
 class Servers:
