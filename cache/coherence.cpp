@@ -29,6 +29,12 @@ entry_ref coherence::find(const namespace_state& ns, key_kind kind, key_view key
   return forbidden ? entry_ref{} : found;
 }
 
+entry_ref coherence::peek(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept {
+  auto found = local_.peek(key.bytes, key.hash);
+  if (!found || now >= found->meta().expires || found->meta().generation != ns.generation(kind)) return {};
+  return found;
+}
+
 bool coherence::may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept {
   if (who.max_age != duration::max() && age_of(entry, now) > who.max_age) return false;
   const bool settled = settled_.is_settled(entry.upper);

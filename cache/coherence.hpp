@@ -72,6 +72,8 @@ class coherence {
   }
   // L1 look-up: of this generation, not expired, no write pending on the whole namespace (R1).
   [[nodiscard]] entry_ref find(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept;
+  // The same without counting as use and dropping nothing, whatever writes are pending: for who only asks.
+  [[nodiscard]] entry_ref peek(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept;
   // R2, S1: is the entry good enough for this reader?
   [[nodiscard]] bool may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept;
   // F(key), G(ns) and, of a list, N(ns): the least L that a read of this key must have (R4).

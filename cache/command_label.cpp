@@ -32,6 +32,7 @@ enum class label : std::uint8_t {
   create_indexes,
   ddl,
   authorization,
+  own,
   count_
 };
 
@@ -60,6 +61,7 @@ constexpr const char* label_names[] = {
     "createIndexes",
     "ddl",
     "authorization",
+    "mongocached",
 };
 static_assert(std::size(label_names) == static_cast<std::size_t>(label::count_));
 
@@ -89,6 +91,7 @@ constexpr name_table labels(std::to_array<named<label>>({
     {"listDatabases", label::list_databases},
     {"listIndexes", label::list_indexes},
     {"createIndexes", label::create_indexes},
+    {"mongocached", label::own},
 }));
 
 }  // namespace

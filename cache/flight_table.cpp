@@ -50,6 +50,15 @@ bool flight_table::is_blocked(const namespace_state& ns, key_kind kind, instant 
          (kind == key_kind::list && ns.judged_write_pending());
 }
 
+bool flight_table::is_barred(const namespace_state& ns, key_kind kind, key_view key, instant now) const {
+  if (is_blocked(ns, kind, now)) return true;
+  auto& home = shard_of(key.hash);
+  const std::scoped_lock lock(home.mutex);
+  const auto found = home.slots.find(text_of(key));
+  if (found == home.slots.end()) return false;
+  return found->second.pending != 0 || is_held(found->second.held_until, hold_, stream_, now);
+}
+
 bool flight_table::is_clean(const flight& f, const slot* at) const {
   if (at == nullptr || at->pending != 0) return false;
   const bool overtaken = at->active.get() != &f || f.dirty_;

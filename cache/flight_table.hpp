@@ -124,6 +124,9 @@ class flight_table {
   // Still clean now? (A check before something costly; finish() asks again.)
   [[nodiscard]] bool clean(flight& f) const;
 
+  // R1: would a read of this key be refused now? Asked without registering one.
+  [[nodiscard]] bool is_barred(const namespace_state& ns, key_kind kind, key_view key, instant now) const;
+
   // W1 for one document key.
   void mark(key_view key);
   void invalidate(key_view key, cluster_time fence);

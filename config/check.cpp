@@ -126,9 +126,7 @@ class checker {
       if (s.upstream.auth == auth_kind::passthrough && s.listen.allow_unauthenticated) {
         note("listen.allow_unauthenticated has no effect: upstream.auth is \"passthrough\"");
       }
-      if (s.upstream.auth == auth_kind::passthrough && !s.users.empty()) {
-        note("[[user]] has no effect: upstream.auth is \"passthrough\"");
-      }
+      if (s.upstream.auth == auth_kind::passthrough) idle_users();
     }
     std::set<std::string_view> names;
     for (std::size_t i = 0; i < s.users.size(); ++i) {
@@ -153,10 +151,23 @@ class checker {
     }
   }
 
+  // In passthrough mode the upstream knows the users; an entry only says who of them is an administrator here.
+  void idle_users() {
+    const auto& users = out_.settings.users;
+    if (std::ranges::any_of(users, [](const user& who) { return !who.admin; })) {
+      note("a [[user]] without admin = true has no effect: upstream.auth is \"passthrough\"");
+    }
+    const auto has_secret = [](const user& who) { return !who.password.empty() || !who.scram_sha_256.empty(); };
+    if (std::ranges::any_of(users, has_secret)) {
+      note("the passwords of [[user]] have no effect: upstream.auth is \"passthrough\", the upstream knows them");
+    }
+  }
+
   void one_secret(const std::string& at, const user& who) {
     const auto password = at + "password";
     if (!good({password, at + "scram_sha_256"})) return;
     if (who.password.empty() && who.scram_sha_256.empty()) {
+      if (!good({"upstream.auth"}) || out_.settings.upstream.auth == auth_kind::passthrough) return;
       fault(password, " is not set; allowed: a text of at least 1 byte, or scram_sha_256 in its place");
     } else if (!who.password.empty() && !who.scram_sha_256.empty()) {
       fault(password, " = ***: scram_sha_256 is set as well; allowed: one of the two");

@@ -48,17 +48,23 @@ const std::array user_table{
     element<user, &user::name>({.section = "user",
                                 .name = "name",
                                 .spec = {value_kind::text, 1, 256},
-                                .meaning = "The name to log in with (SCRAM-SHA-256, authSource admin). Must be given.",
+                                .meaning =
+                                    "The name to log in with (SCRAM-SHA-256, authSource admin); with upstream.auth "
+                                    "= \"passthrough\" that of an upstream's user of database admin. Must be "
+                                    "given.",
                                 .required = true}),
     element<user, &user::password>({.section = "user",
                                     .name = "password",
                                     .spec = {value_kind::secret, 1},
-                                    .meaning = "Must be given, here or as password_file, unless scram_sha_256 is.",
+                                    .meaning =
+                                        "Must be given, here or as password_file, unless scram_sha_256 is. Not with "
+                                        "\"passthrough\".",
                                     .file_name = "password_file"}),
     element<user, &user::admin>({.section = "user",
                                  .name = "admin",
                                  .spec = plain(value_kind::boolean),
-                                 .meaning = "Whether the user may manage the upstream's users and roles and end "
+                                 .meaning = "Whether the user may ask {mongocached: 1} for the status and, with "
+                                            "upstream.auth = \"pooled\", manage the upstream's users and roles and end "
                                             "other users' sessions. Default false."}),
     element<user, &user::scram_sha_256>(
         {.section = "user",

@@ -23,7 +23,9 @@ constexpr std::array section_table{
         "Exceptions for some namespaces; any number of these. The most specific `namespace` counts alone: an exact "
         "name before a longer beginning before a shorter one.",
         true},
-    section_info{"user", "Who may connect when upstream.auth is \"pooled\"; any number of these.", true},
+    section_info{"user",
+                 "Who may connect when upstream.auth is \"pooled\", and who is an administrator; any number of these.",
+                 true},
 };
 
 template <auto Section, auto Member>

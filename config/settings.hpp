@@ -119,7 +119,8 @@ struct collection_rule {
   friend bool operator==(const collection_rule&, const collection_rule&) = default;
 };
 
-// Who may connect when upstream.auth is pooled. Of `password` and `scram_sha_256` exactly one is given.
+// Who may connect when upstream.auth is pooled: of `password` and `scram_sha_256` exactly one is given. In passthrough
+// mode: which of the upstream's users are administrators of the proxy; no password is needed.
 struct user {
   std::string name;
   secret password;

@@ -1,5 +1,6 @@
 #include "daemon/json_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,8 @@
 namespace mongocached::daemon {
 namespace {
 
+constexpr std::string_view replacement = "\xef\xbf\xbd";  // U+FFFD
+
 void append_escape(std::string& out, char32_t code) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "\\u%04x", static_cast<unsigned>(code));
@@ -17,12 +20,23 @@ void append_escape(std::string& out, char32_t code) {
 
 }  // namespace
 
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto size = protocol::decode_utf8(text).size;
+    out += size == 0 ? replacement : text.substr(0, size);
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return out;
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
     const auto next = protocol::decode_utf8(text);
     if (next.size == 0) {
-      out += "\xef\xbf\xbd";
+      out += replacement;
       text.remove_prefix(1);
       continue;
     }

@@ -1,4 +1,4 @@
-// Text made safe for the two places where a peer's bytes may end up: a JSON string, and one line of a log.
+// Text made safe for the places where a peer's bytes may end up: a JSON string, one line of a log, a BSON string.
 #pragma once
 
 #include <string>
@@ -15,5 +15,8 @@ void append_json_string(std::string& out, std::string_view text);
   append_json_string(out, text);
   return out;
 }
+
+// The text with U+FFFD in place of bytes that are no UTF-8; control characters stay.
+[[nodiscard]] std::string valid_utf8(std::string_view text);
 
 }  // namespace mongocached::daemon

@@ -100,6 +100,13 @@ struct process {
   // Takes a hit to be verified; empty: nothing is verified.
   std::function<void(served_hit&)> verify;
 
+  // Hands the status document (BSON), made on a thread of its own, to `take` on that thread; empty: it could not be
+  // made. False: too many ask for it now.
+  std::function<bool(std::function<void(protocol::byte_buffer)> take)> ask_status =
+      [](const std::function<void(protocol::byte_buffer)>&) { return false; };
+  // The upstream was last seen to answer a client that had not logged in (I4).
+  std::atomic<bool> upstream_asks_no_login{false};
+
   // An election signal (F4): the control plane shall look again.
   std::function<void()> request_topology_check = [] {};
 };

@@ -24,6 +24,7 @@
 #include "daemon/service_notify.hpp"
 #include "daemon/side_port.hpp"
 #include "daemon/status.hpp"
+#include "daemon/status_desk.hpp"
 #include "daemon/tls_contexts.hpp"
 #include "daemon/verifier.hpp"
 #include "daemon/watchdog.hpp"
@@ -71,6 +72,7 @@ class server::impl {
   void start_topology();
   void start_side_port();
   void start_feed();
+  void start_status_desk();
   void upstream_changed(const snapshot_ptr& now);
   void start_redis(const upstream_snapshot& known);
   void on_signal(int number);
@@ -82,6 +84,8 @@ class server::impl {
   void housekeeping();
   void ping_watchdog();
   [[nodiscard]] std::string metrics_text();
+  // The status as it is now. Any thread but a data thread.
+  void with_status(const std::function<void(const status_input&)>& use);
   [[nodiscard]] std::string status_text();
   [[nodiscard]] readiness is_ready();
   [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
@@ -105,6 +109,7 @@ class server::impl {
   std::shared_ptr<cache::redis_hub> redis_;
   std::unique_ptr<administration> administration_;
   std::unique_ptr<side_port> side_port_;
+  std::unique_ptr<status_desk> status_desk_;
   std::unique_ptr<topology_monitor> topology_;
   std::unique_ptr<verifier> verifier_;
   std::unique_ptr<coherence_feed> feed_;  // null: no collection's mode relies on the change stream
@@ -150,6 +155,7 @@ server::impl::impl(server_options options, logger& log)
   start_threads();
   start_topology();
   start_feed();
+  start_status_desk();
   // Reads all of them; throws where its port is taken, so before there is anything that must be joined.
   start_side_port();
   for (auto& thread : threads_) thread->start();
@@ -193,6 +199,15 @@ void server::impl::start_feed() {
   feed_ = std::make_unique<coherence_feed>(shared_, options_.upstream, control_, [this] {
     for (auto& thread : threads_) thread->settle();
   });
+}
+
+void server::impl::start_status_desk() {
+  status_desk_ = std::make_unique<status_desk>([this](protocol::byte_buffer& out) {
+    protocol::bson_builder document(out);
+    with_status([&document](const status_input& in) { append_status(document, in); });
+    document.append_double("ok", 1.0);
+  });
+  shared_.ask_status = [this](status_desk::taker take) { return status_desk_->ask(std::move(take)); };
 }
 
 void server::impl::start_side_port() {
@@ -243,7 +258,8 @@ int server::impl::run() {
 
 void server::impl::stop_everything() {
   side_port_.reset();
-  if (listener_) listener_->stop();  // its handler keeps it alive
+  if (status_desk_) status_desk_->stop();  // it asks the others
+  if (listener_) listener_->stop();        // its handler keeps it alive
   listener_.reset();
   if (feed_) feed_->stop();
   for (auto& thread : threads_) thread->stop();
@@ -410,17 +426,23 @@ readiness server::impl::is_ready() {
   return {now->available, now->description};
 }
 
-std::string server::impl::status_text() {
+void server::impl::with_status(const std::function<void(const status_input&)>& use) {
   const auto hub = redis();
-  status_input in{.version = options_.version,
-                  .uptime = data_thread::now() - started_,
-                  .shared = shared_,
-                  .threads = threads_,
-                  .upstream = topology_->current(),
-                  .redis = hub.get(),
-                  .stream = feed_ ? std::optional(feed_->status()) : std::nullopt,
-                  .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
-  return status_json(in);
+  const status_input in{.version = options_.version,
+                        .uptime = data_thread::now() - started_,
+                        .shared = shared_,
+                        .threads = threads_,
+                        .upstream = topology_->current(),
+                        .redis = hub.get(),
+                        .stream = feed_ ? std::optional(feed_->status()) : std::nullopt,
+                        .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
+  use(in);
+}
+
+std::string server::impl::status_text() {
+  std::string out;
+  with_status([&out](const status_input& in) { out = status_json(in); });
+  return out;
 }
 
 std::string server::impl::metrics_text() {

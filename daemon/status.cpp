@@ -1,8 +1,11 @@
 #include "daemon/status.hpp"
+#include "daemon/json_text.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <map>
+
+#include "daemon/json_document.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -96,7 +99,7 @@ json::array namespaces_of(const status_input& in) {
   });
   json::array out;
   for (auto* ns : coherence.namespaces().all()) {
-    out.push_back({{"namespace", ns->name()},
+    out.push_back({{"namespace", valid_utf8(ns->name())},
                    {"collection", name_of(ns->last_known())},
                    {"hits", ns->hits()},
                    {"misses", ns->misses()},
@@ -148,15 +151,13 @@ json::object stream_of(const status_input& in) {
           {"events", in.stream->events}};
 }
 
-}  // namespace
-
-std::string status_json(const status_input& in) {
+json::object status_of(const status_input& in) {
   const auto settings = in.shared.settings.load();
   const auto stats = in.shared.local.stats();
   const auto hits = requests(in, outcome::l1_hit) + requests(in, outcome::redis_hit) + requests(in, outcome::coalesced);
   std::size_t clients = 0;
   for (const auto& thread : in.threads) clients += thread->session_count();
-  const json::object out{{"version", in.version},
+  json::object all_of_it{{"version", in.version},
                          {"uptime_seconds", std::chrono::duration<double>(in.uptime).count()},
                          {"settings", settings_of(*settings)},
                          {"freshness", freshness_of(in, *settings)},
@@ -188,7 +189,17 @@ std::string status_json(const status_input& in) {
                          {"not_served_from_cache", reasons_of(in)},
                          {"uncached_queries", uncached_queries_of(in)},
                          {"namespaces", namespaces_of(in)}};
-  return json::serialize(out);
+  return all_of_it;
+}
+
+}  // namespace
+
+std::string status_json(const status_input& in) {
+  return json::serialize(status_of(in));
+}
+
+void append_status(protocol::bson_builder& out, const status_input& in) {
+  append_members(out, status_of(in));
 }
 
 }  // namespace mongocached::daemon

@@ -1,4 +1,4 @@
-// What GET /status says, as JSON.
+// What GET /status says, as JSON, and the same for {mongocached: 1}, as BSON: made once, written twice.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 #include "cache/store/redis_store.hpp"
 #include "daemon/coherence_feed.hpp"
 #include "daemon/data_thread.hpp"
+#include "protocol/bson_builder.hpp"
 
 namespace mongocached::daemon {
 
@@ -22,5 +23,7 @@ struct status_input {
 };
 
 [[nodiscard]] std::string status_json(const status_input& input);
+// Appends the same to a reply. Walks the whole cache: not for a data thread.
+void append_status(protocol::bson_builder& out, const status_input& input);
 
 }  // namespace mongocached::daemon

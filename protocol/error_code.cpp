@@ -38,6 +38,8 @@ const char* name_of(error_code code) noexcept {
       return "PrimarySteppedDown";
     case error_code::exceeded_time_limit:
       return "ExceededTimeLimit";
+    case error_code::operation_not_supported_in_transaction:
+      return "OperationNotSupportedInTransaction";
     case error_code::unsupported_op_query_command:
       return "UnsupportedOpQueryCommand";
     case error_code::reauthentication_required:

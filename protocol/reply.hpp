@@ -28,6 +28,7 @@ enum class error_code : std::int32_t {
   primary_stepped_down = 189,
   too_many_logical_sessions = 261,
   exceeded_time_limit = 262,
+  operation_not_supported_in_transaction = 263,
   unsupported_op_query_command = 352,
   reauthentication_required = 391,
   not_writable_primary = 10107,

@@ -25,6 +25,9 @@ namespace mongocached::daemon {
 [[nodiscard]] task<void> serve_pooled_hello(session& s, request& r, protocol::bson_view body);
 [[nodiscard]] task<void> serve_pooled_authentication(session& s, request& r);
 
+// {mongocached: ...}: answered here (own_command.hpp).
+[[nodiscard]] task<void> serve_own_command(session& s, request& r);
+
 [[nodiscard]] task<void> serve_read(session& s, request& r);
 [[nodiscard]] task<void> serve_write(session& s, request& r, cache::write_plan plan);
 

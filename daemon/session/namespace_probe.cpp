@@ -27,15 +27,6 @@ protocol::byte_buffer list_collections(const cache::namespace_state& ns) {
   return out;
 }
 
-protocol::byte_buffer on_admin(std::string_view name) {
-  protocol::byte_buffer out;
-  bson_builder command(out);
-  command.append_int32(name, 1);
-  command.append_string("$db", "admin");
-  command.finish();
-  return out;
-}
-
 // Options that change what a find answers, or that make the collection something else than a plain one.
 bool is_harmless_option(std::string_view name) noexcept {
   constexpr std::array<std::string_view, 9> harmless{"validator",
@@ -137,6 +128,15 @@ task<bool> ask_status(session& s) {
 }
 
 }  // namespace
+
+protocol::byte_buffer on_admin(std::string_view name) {
+  protocol::byte_buffer out;
+  bson_builder command(out);
+  command.append_int32(name, 1);
+  command.append_string("$db", "admin");
+  command.finish();
+  return out;
+}
 
 cacheability judge_collection(const protocol::reply_view& reply) noexcept {
   if (!reply.ok || !reply.first_batch || reply.cursor_id != 0) return cacheability::ids_only;

@@ -78,6 +78,10 @@ task<void> refuse(session& s, request& r, protocol::error_code code, std::string
   co_await answer(s, r, *protocol::bson_view::parse(document), {outcome::error, cache::bypass_reason::none});
 }
 
+task<void> refuse(session& s, request& r, const refusal& why) {
+  co_await refuse(s, r, why.code, why.text);
+}
+
 task<void> fail(session& s, request& r, exchange how) {
   if (how == exchange::client_lost) co_return;
   auto* const client = s.pooled();
@@ -98,12 +102,16 @@ task<void> fail(session& s, request& r, exchange how) {
 
 // Drivers know ExceededTimeLimit as an error after which a read may be tried again, and leave the server and their
 // connections as they are. Newer ones go by the labels, wait longer each time, and then try any command again.
-task<void> shed(session& s, request& r, shed_reason why) {
-  s.thread().count_shed(why);
+task<void> refuse_for_now(session& s, request& r, std::string_view text) {
   auto with = labels_of(r);
   for (const auto* label : {"SystemOverloadedError", "RetryableError", "NoWritesPerformed"}) with.emplace_back(label);
-  co_await refuse_with(s, r, protocol::error_code::exceeded_time_limit, text_of(why), with);
+  co_await refuse_with(s, r, protocol::error_code::exceeded_time_limit, text, with);
   s.finished(r, {outcome::error, cache::bypass_reason::none});
+}
+
+task<void> shed(session& s, request& r, shed_reason why) {
+  s.thread().count_shed(why);
+  co_await refuse_for_now(s, r, text_of(why));
 }
 
 }  // namespace mongocached::daemon

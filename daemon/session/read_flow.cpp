@@ -42,7 +42,9 @@ void read_flow::abandon(bool lost) {
 
 task<void> read_flow::bypass(cache::bypass_reason reason) {
   abandon();
-  co_await relay(s_, r_, {outcome::bypass, reason});
+  // Of a collection that is never cached nothing else would prove that its client may read it, and be told so.
+  const auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
+  co_await relay(s_, r_, {outcome::bypass, reason}, proves);
 }
 
 // What can be said without asking anybody.
@@ -92,13 +94,17 @@ cache::bypass_reason read_flow::plan_under_rules() {
   }
   if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
   proven_ = s_.identity().proven(*ns_, now);
+  name_keys();
+  return cache::bypass_reason::none;
+}
+
+void read_flow::name_keys() {
   kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
   if (plan_.shape == cache::read_shape::list) {
     wanted_.push_back({.key = plan_.list_key()});
   } else {
     for (std::size_t i = 0; i < plan_.ids.size(); ++i) wanted_.push_back({.key = plan_.id_key(i)});
   }
-  return cache::bypass_reason::none;
 }
 
 task<void> read_flow::run() {

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "daemon/explanation.hpp"
 #include "daemon/session/flows.hpp"
 #include "daemon/session/hit_path.hpp"
 
@@ -18,6 +19,9 @@ class read_flow {
   read_flow& operator=(const read_flow&) = delete;
 
   [[nodiscard]] task<void> run();
+  // What run() would do, told instead of done (read_flow_explain.cpp): nothing is asked upstream, nothing filled or
+  // registered, nothing counted as used. `out.reason` and `out.proven` are known already.
+  [[nodiscard]] task<void> explain(explanation& out);
 
  private:
   // One key of the plan on its way: the list's, or one of the _ids'.
@@ -44,6 +48,12 @@ class read_flow {
   [[nodiscard]] bool usable(const cache::entry_ref& e);
   [[nodiscard]] bool is_new_enough(const cache::entry_meta& meta) const noexcept;
   [[nodiscard]] bool complete() const noexcept;  // nothing is missing
+
+  void name_keys();
+  [[nodiscard]] cache::bypass_reason explain_plan(explanation& out);
+  void explain_state(explanation& out) const;
+  void peek_in_memory(explanation& out);
+  void explain_entries(explanation& out);
 
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.
@@ -93,5 +103,8 @@ class read_flow {
   cache::epoch_name epoch_{};  // of Redis, as the lease said
   cache::generation_token generation_{};
 };
+
+// Null: no look-up.
+[[nodiscard]] const char* name_of_look_up(cache::read_shape shape) noexcept;
 
 }  // namespace mongocached::daemon

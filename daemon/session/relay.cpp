@@ -146,8 +146,10 @@ void leave_deposed(session& s, const protocol::reply_view& reply) {
   }
 }
 
-task<void> relay(session& s, request& r, verdict v) {
+task<void> relay(session& s, request& r, verdict v, const cache::namespace_state* proves) {
   if (v.how == outcome::bypass) s.thread().uncached.note(r.command, v.reason, s.thread().dice);
+  const auto sent = data_thread::now();
+  const auto proofs_epoch = s.shared().authorization.epoch();
   const bool reply_expected = !r.command.message.has(protocol::op_msg_flags::more_to_come);
   auto how = co_await forward(s, r);
   upstream_reply reply;
@@ -155,6 +157,7 @@ task<void> relay(session& s, request& r, verdict v) {
   if (how == exchange::ok && !reply_expected && s.pooled() != nullptr) how = co_await settle_unanswered(s);
   while (how == exchange::ok && more) {
     how = co_await receive(s, reply);
+    if (proves != nullptr && reply.viewed && reply.view.ok) s.identity().prove(*proves, sent, proofs_epoch);
     if (how == exchange::ok) how = co_await deliver(s, reply);
     more = (reply.flags & protocol::op_msg_flags::more_to_come) != 0;
     if (how == exchange::ok && reply.viewed) leave_deposed(s, reply.view);

@@ -30,8 +30,9 @@ struct upstream_reply {
 // To the client; what is left of a large reply is streamed.
 [[nodiscard]] task<exchange> deliver(session& s, upstream_reply& reply);
 
-// All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request.
-[[nodiscard]] task<void> relay(session& s, request& r, verdict v);
+// All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request. `proves`: of a find, the
+// namespace that an ok answer lets this client read (I2).
+[[nodiscard]] task<void> relay(session& s, request& r, verdict v, const cache::namespace_state* proves = nullptr);
 // The answer to a request that could not be carried out (F3, F5).
 [[nodiscard]] task<void> fail(session& s, request& r, exchange how);
 // A document of our own as the answer. Reads what is left of the request first; sends nothing where none is asked for.
@@ -39,6 +40,11 @@ struct upstream_reply {
 [[nodiscard]] task<void> answer(session& s, request& r, protocol::bson_view document, verdict v);
 // An error of our own as the answer, without labels: what is refused is refused the next time, too.
 [[nodiscard]] task<void> refuse(session& s, request& r, protocol::error_code code, std::string_view text);
+// GCC 12 destroys a temporary that is made within a co_await twice: `why` is always one that has a name.
+[[nodiscard]] task<void> refuse(session& s, request& r, const refusal& why);
+// The answer to a request that may be granted a little later: an error that tells a driver that nothing was done, and
+// to try again. Counts and logs the request.
+[[nodiscard]] task<void> refuse_for_now(session& s, request& r, std::string_view text);
 // The answer to a request that is refused unread, so that others can be served: an error that tells a driver that
 // nothing was done, and to try again. Counts and logs the request.
 [[nodiscard]] task<void> shed(session& s, request& r, shed_reason why);

@@ -4,6 +4,7 @@
 
 #include "daemon/hello.hpp"
 #include "daemon/in_flight_request.hpp"
+#include "daemon/own_command.hpp"
 #include "daemon/session/flows.hpp"
 
 namespace mongocached::daemon {
@@ -58,6 +59,7 @@ bool ends_something(const protocol::command_view& command) noexcept {
 
 task<void> serve_command(session& s, request& r) {
   const auto& command = r.command;
+  if (command.is(own_command_name)) co_return co_await serve_own_command(s, r);
   cache::write_plan plan;
   cache::plan_write(command, r.understood && r.whole(), plan);
   if (command.is("getMore")) {
@@ -113,7 +115,8 @@ task<void> serve(session& s, request& r) {
   if (s.pooled() != nullptr && !co_await admit(s, r)) co_return;
   if (is_awaited(command)) co_return co_await serve_command(s, r);
   in_flight_request place(s.shared().in_flight);
-  if (place.is_within(s.thread().settings->listen.max_in_flight) || ends_something(command)) {
+  const bool in_any_case = ends_something(command) || asks_for_status(command);
+  if (place.is_within(s.thread().settings->listen.max_in_flight) || in_any_case) {
     co_return co_await serve_command(s, r);
   }
   place.leave();

@@ -15,11 +15,6 @@ constexpr std::string_view login_failed = "Authentication failed.";
 
 constexpr verdict local{outcome::local, cache::bypass_reason::none};
 
-// GCC 12 destroys a temporary that is made within a co_await twice: `why` is always one that has a name.
-task<void> refuse(session& s, request& r, const refusal& why) {
-  co_await refuse(s, r, why.code, why.text);
-}
-
 void append_sasl_answer(bson_builder& out, const sasl_answer& said) {
   out.append_int32("conversationId", sasl_conversation::id);
   out.append_bool("done", said.done);

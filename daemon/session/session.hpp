@@ -65,6 +65,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
+  [[nodiscard]] bool is_local() const noexcept { return is_local_peer(client_.descriptor()); }
   [[nodiscard]] std::int32_t next_request_id() noexcept { return ++last_request_id_; }
   [[nodiscard]] hello_facts hello_facts_now();
   void remember_metadata(protocol::bson_view hello);

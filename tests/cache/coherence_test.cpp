@@ -21,6 +21,17 @@ TEST_F(Coherence, a_write_drops_its_key_when_it_begins_W1) {
   EXPECT_EQ(found(a), "");
 }
 
+TEST_F(Coherence, who_only_peeks_sees_what_is_valid_and_drops_nothing) {
+  const auto peeked = [this] { return static_cast<bool>(all.peek(ns, key_kind::document, a.view(), start)); };
+  EXPECT_FALSE(peeked());
+  fill(a, "value");
+  EXPECT_TRUE(peeked());
+  EXPECT_FALSE(all.peek(ns, key_kind::document, a.view(), instant::max()));
+  ns.set_generation(key_kind::document, all.namespaces().next_generation());
+  EXPECT_FALSE(peeked());
+  EXPECT_EQ(local.stats().entries, 1U);
+}
+
 TEST_F(Coherence, a_write_leaves_the_other_documents) {
   fill(b, "other");
   write(keys_target({"a"}));

@@ -175,7 +175,8 @@ TEST(command_table, labels_are_a_closed_list) {
                                                                  {"abortTransaction", "abortTransaction"},
                                                                  {"createIndexes", "createIndexes"},
                                                                  {"listDatabases", "listDatabases"},
-                                                                 {"endSessions", "endSessions"}};
+                                                                 {"endSessions", "endSessions"},
+                                                                 {"mongocached", "mongocached"}};
   for (const auto& [command, label] : samples)
     EXPECT_STREQ(command_label_name(command_label(command)), label) << command;
   EXPECT_STREQ(command_label_name(command_label_count()), "other");

@@ -70,6 +70,22 @@ TEST_F(FlightTable, does_not_join_across_keys) {
 }
 
 // Race 1: fill after invalidate.
+TEST_F(FlightTable, says_what_bars_a_key_and_registers_nothing_R1) {
+  const auto barred = [this](const owned_key& key) {
+    return flights.is_barred(ns, key_kind::document, key.view(), start);
+  };
+  EXPECT_FALSE(barred(a));
+  flights.mark(a.view());
+  EXPECT_TRUE(barred(a));
+  EXPECT_FALSE(barred(b));
+  flights.unmark(a.view());
+  EXPECT_FALSE(barred(a));
+  ns.writes(key_kind::document).begin();
+  EXPECT_TRUE(barred(b));
+  ns.writes(key_kind::document).end();
+  EXPECT_EQ(flights.size(), 0U);
+}
+
 TEST_F(FlightTable, stores_nothing_when_a_write_was_marked_and_unmarked_during_the_flight_R6) {
   const auto led = begin(a).led;
   flights.mark(a.view());

@@ -103,7 +103,14 @@ TEST_F(check_test, a_user_has_one_secret) {
 TEST_F(check_test, users_without_pooled_are_noted) {
   r.settings.users = {{"app", secret{"x"}, false}};
   EXPECT_THAT(faults(), IsEmpty());
-  EXPECT_THAT(r.notes, ElementsAre(StartsWith("[[user]] has no effect")));
+  EXPECT_THAT(r.notes, ElementsAre(StartsWith("a [[user]] without admin = true has no effect"),
+                                   StartsWith("the passwords of [[user]] have no effect")));
+}
+
+TEST_F(check_test, an_administrator_without_pooled_needs_no_password) {
+  r.settings.users = {{"ops", {}, true}};
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, IsEmpty());
 }
 
 TEST_F(check_test, strict_needs_redis) {

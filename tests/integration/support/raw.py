@@ -47,9 +47,14 @@ class RawConnection:
     """A socket that speaks OP_MSG and does nothing on its own: no handshake, no retries."""
 
     def __init__(
-        self, host: str, port: int, timeout: float = 10.0, tls: ssl.SSLContext | None = None
+        self,
+        host: str,
+        port: int,
+        timeout: float = 10.0,
+        tls: ssl.SSLContext | None = None,
+        source: str = "",
     ) -> None:
-        self.socket = socket.create_connection((host, port), timeout=timeout)
+        self.socket = socket.create_connection((host, port), timeout, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
