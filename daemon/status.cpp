@@ -1,11 +1,11 @@
 #include "daemon/status.hpp"
-#include "daemon/json_text.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <map>
 
 #include "daemon/json_document.hpp"
+#include "daemon/json_text.hpp"
 
 namespace mongocached::daemon {
 namespace {

@@ -1,11 +1,13 @@
-"""Tests that a cache changes by what it is. Each has to pass through a daemon that only relays.
+"""Tests that a cache changes by what it is, and tests that any proxy changes.
 
-Most arm a fail point for the next command of a kind, and count on their own to be that one.
+The former have to pass through a daemon that only relays. Most arm a fail point for the next
+command of a kind, and count on their own to be that one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 STREAM = "the fail point for one getMore is met by the getMore of the proxy's own change stream"
 READ = (
@@ -20,9 +22,24 @@ PATTERNS = {
     r"::test_(numerous_inserts|insert_many_large_batch)$": MANY,
     r"ChangeStreams(Errors|Resume).*": STREAM,
     r"TestRetryableReads::test_(backoff|overload|retryable_reads_are_retried).*": READ,
+    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_getMore$": STREAM,
+    r"^TestClient/operations_don't_retry_after_a_context_timeout/read_op$": READ,
     r"ImplicitSessions.*::test_readConcern_is_not_sent_on_retried_read.*": READ,
+}
+
+HELLO = "the proxy answers hello itself: it does not stream it, and upstream's delay is not in it"
+OF_ANY_PROXY = {
+    r"^TestSDAMProse/(heartbeats_processed_more_frequently|rtt_tests/.*)$": HELLO,
 }
 
 
 def explanation(test: str) -> str:
-    return next((why for pattern, why in PATTERNS.items() if re.search(pattern, test)), "")
+    return _why(PATTERNS, test)
+
+
+def proxy_explanation(test: str) -> str:
+    return _why(OF_ANY_PROXY, test)
+
+
+def _why(patterns: Mapping[str, str], test: str) -> str:
+    return next((why for pattern, why in patterns.items() if re.search(pattern, test)), "")

@@ -119,11 +119,8 @@ class Compared:
 def compare(program: Program, stack: Stack) -> Compared:
     if program.missing:
         return Compared(program, skipped=program.missing)
-    sides = (
-        (stack.straight_uri, stack.straight_topology),
-        (stack.through_uri, stack.through_topology),
-    )
-    straight, through = (run(program, uri, topology) for uri, topology in sides)
+    sides = (stack.straight, stack.through)
+    straight, through = (run(program, side.uri, side.topology) for side in sides)
     return Compared(program, straight, through)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from outcomes import FAILED, PASSED, SKIPPED, counts
 from programs import Compared
+from stack import MONGOS
 from suites import SuiteResult
 
 HEAD = """\
@@ -21,7 +22,8 @@ another upstream of the same kind, with Redis and default settings. What matters
 def render(programs: Sequence[Compared], suites: Sequence[SuiteResult]) -> str:
     parts = [HEAD, _programs(programs)]
     if suites:
-        parts += [_suites(suites), _unexplained(suites), _explained(suites), _topology(suites)]
+        parts += [_suites(suites), _unexplained(suites), _explained(suites)]
+        parts += [_of_any_proxy(suites), _topology(suites)]
     return "\n".join(parts)
 
 
@@ -74,6 +76,8 @@ def _suites(suites: Sequence[SuiteResult]) -> str:
             lines.append(f"| {' | '.join(map(str, row))} |")
     for one in suites:
         lines += ["", f"{one.suite.name}: {_modules(one)} Left out: {one.suite.left_out}."]
+        if one.suite.pose != MONGOS:
+            lines.append(f'mongocached ran with `listen.pose = "{one.suite.pose}"`.')
         if one.cut:
             lines.append(f"Cut short by its bound of time: {', '.join(one.cut)}.")
         if one.flaky:
@@ -102,6 +106,12 @@ def _explained(suites: Sequence[SuiteResult]) -> str:
         "meet it. Each passes through a daemon with `cache.enabled = false` (same run)."
     )
     return _listed("What a cache changes", why, rows)
+
+
+def _of_any_proxy(suites: Sequence[SuiteResult]) -> str:
+    rows = [f"- `{t}`: {why}" for one in suites for t, why in sorted(one.of_any_proxy.items())]
+    why = "Caching or not: what is asked is about the connection to a server of one's own."
+    return _listed("What any proxy changes", why, rows)
 
 
 def _topology(suites: Sequence[SuiteResult]) -> str:

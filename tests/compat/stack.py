@@ -2,36 +2,52 @@
 
 from __future__ import annotations
 
-import places  # noqa: F401 (puts the integration tests' support on the path)
-from support.servers import Servers
+from dataclasses import dataclass
 
+import places  # noqa: F401 (puts the integration tests' support on the path)
+from support.posing import posing_daemon
+from support.servers import Daemon, Servers
+
+MONGOS, REPLICA_SET = "mongos", "replica_set"
 RELAY_ONLY = "[cache]\nenabled = false\n"
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where a driver's program or suite is sent to, and what it has to find there."""
+
+    port: int
+    uri: str
+    topology: str
 
 
 class Stack:
     """A suite may kill sessions, arm fail points and drop databases: nobody else is on these."""
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: Servers, pose: str = MONGOS) -> None:
         alone, behind, other = (servers.upstream() for _ in range(3))
-        self.set_name = ""
         with alone.client() as client:
-            self.set_name = client.admin.command("hello").get("setName", "")
-        self.straight = alone.port
-        self.through = servers.daemon(behind.uri, servers.redis().uri).port
-        self.relayed = servers.daemon(other.uri, config=RELAY_ONLY).port
-        self.log_tails = servers.log_tails
+            set_name = client.admin.command("hello").get("setName", "")
+        self._servers = servers
+        self._set_name = set_name
+        self._pose = pose
+        self.straight = self._member(alone.port)
+        self.through = self._side(self._daemon(behind.uri, servers.redis().uri))
+        self.relayed = self._side(self._daemon(other.uri, config=RELAY_ONLY))
 
-    @property
-    def straight_uri(self) -> str:
-        replica_set = f"?replicaSet={self.set_name}" if self.set_name else ""
-        return f"mongodb://127.0.0.1:{self.straight}/{replica_set}"
+    def _daemon(self, upstream: str, redis: str = "none", config: str = "") -> Daemon:
+        if self._pose == MONGOS:
+            return self._servers.daemon(upstream, redis, config=config)
+        return posing_daemon(self._servers, upstream, redis, config=config)
 
-    @property
-    def through_uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.through}/?directConnection=false"
+    def _side(self, daemon: Daemon) -> Side:
+        if self._pose == REPLICA_SET:
+            return self._member(daemon.port)
+        return Side(daemon.port, f"{daemon.uri}?directConnection=false", "Sharded")
 
-    @property
-    def straight_topology(self) -> str:
-        return "ReplicaSetWithPrimary" if self.set_name else "Single"
-
-    through_topology = "Sharded"
+    def _member(self, port: int) -> Side:
+        """Of the upstream's set, or alone."""
+        uri = f"mongodb://127.0.0.1:{port}/"
+        if not self._set_name:
+            return Side(port, f"{uri}?directConnection=true", "Single")
+        return Side(port, f"{uri}?replicaSet={self._set_name}", "ReplicaSetWithPrimary")

@@ -15,29 +15,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from explained import explanation
-from outcomes import FAILED, PASSED, SKIPPED, Outcome, Outcomes, add, from_json_lines
-from places import COMPAT_DEPS, HERE
-from stack import Stack
+from explained import explanation, proxy_explanation
+from outcomes import FAILED, PASSED, SKIPPED, Outcome, Outcomes, add, outcome_of
+from runners import TEST_SECONDS, Command, Runner, output_of
+from stack import MONGOS, Side, Stack
 
 REPEATS = 3
-TEST_SECONDS = 60
 NICE = ["nice", "-n", os.environ.get("COMPAT_NICE", "5")]
 
 
 @dataclass(frozen=True)
 class Suite:
     name: str
-    folder: Path
+    runner: Runner
     modules: Sequence[str]
     left_out: str
     until: float
     """Begins no module once this part of the time for all suites has gone."""
     module_seconds: int = 300
+    pose: str = MONGOS
+    """What the daemon is taken for."""
 
     @property
     def missing(self) -> str:
-        return "" if self.folder.is_dir() else f"not installed: {self.folder}"
+        return self.runner.missing
 
 
 @dataclass
@@ -48,6 +49,8 @@ class SuiteResult:
     flaky: list[str] = field(default_factory=list)
     explained: dict[str, str] = field(default_factory=dict)
     """Tests that the cache changes, with the reason; all pass through a daemon that only relays."""
+    of_any_proxy: dict[str, str] = field(default_factory=dict)
+    """Tests that a daemon which only relays changes as well, with the reason."""
     broken: dict[str, str] = field(default_factory=dict)
     """Tests that pass straight and fail through, and nobody knows why."""
     cut: list[str] = field(default_factory=list)
@@ -72,27 +75,18 @@ class SuiteResult:
 
 
 class Run:
-    """One pytest process in a suite's folder."""
+    """One process of a runner."""
 
-    def __init__(self, suite: Suite, what: Sequence[str], port: int, report: Path) -> None:
+    def __init__(self, runner: Runner, command: Command, report: Path) -> None:
+        self.runner = runner
         self.report = report
-        self.log = report.with_suffix(".log")
         report.unlink(missing_ok=True)
-        environment = {
-            **os.environ,
-            **{"DB_IP": "127.0.0.1", "DB_PORT": str(port), "COMPAT_REPORT": str(report)},
-            **{"PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"},
-        }
-        argv = [*NICE, COMPAT_DEPS / "python/bin/python", "-m", "pytest", "-q", "--tb=short"]
-        argv += ["-p", "no:cacheprovider", "-p", "report_plugin", "--timeout", str(TEST_SECONDS)]
-        for scope in ("fixture", "test"):
-            argv += ["-o", f"asyncio_default_{scope}_loop_scope=session"]
         self.child = subprocess.Popen(
-            [*argv, *what],
-            cwd=suite.folder,
-            env=environment,
+            [*NICE, *command.argv],
+            cwd=command.folder,
+            env={**os.environ, **command.environment, "COMPAT_REPORT": str(report)},
             stdin=subprocess.DEVNULL,
-            stdout=self.log.open("w"),
+            stdout=output_of(report).open("w"),
             stderr=subprocess.STDOUT,
         )
 
@@ -105,7 +99,7 @@ class Run:
             self.child.kill()
             self.child.wait()
             cut = True
-        return from_json_lines(self.report), cut
+        return self.runner.outcomes(self.report), cut
 
 
 def run_suite(suite: Suite, stack: Stack, folder: Path, deadline: float) -> SuiteResult:
@@ -124,10 +118,11 @@ def run_suite(suite: Suite, stack: Stack, folder: Path, deadline: float) -> Suit
 def _run_module(result: SuiteResult, module: str, stack: Stack, folder: Path) -> None:
     end = time.monotonic() + result.suite.module_seconds
     name = module.replace("/", ".")
-    runs = [
-        Run(result.suite, [module], port, folder / f"{result.suite.name}-{name}-{side}.jsonl")
-        for side, port in (("straight", stack.straight), ("through", stack.through))
-    ]
+    runner = result.suite.runner
+    runs = []
+    for which, side in (("straight", stack.straight), ("through", stack.through)):
+        report = folder / f"{result.suite.name}-{name}-{which}.jsonl"
+        runs.append(Run(runner, runner.module(module, side), report))
     (straight, cut), (through, also_cut) = (run.outcomes(end) for run in runs)
     if cut or also_cut:
         result.cut.append(module)
@@ -147,19 +142,19 @@ def differences(straight: Outcomes, through: Outcomes) -> list[str]:
     return [
         test
         for test, outcome in sorted(straight.items())
-        if outcome.result == PASSED
-        and through.get(test, Outcome(FAILED, "not reported")).result == FAILED
+        if outcome.result == PASSED and outcome_of(through, test).result == FAILED
     ]
 
 
 def _judge(result: SuiteResult, stack: Stack, folder: Path) -> None:
     for test in differences(result.straight, result.through):
-        reason = result.through.get(test, Outcome(FAILED, "not reported")).reason
+        reason = outcome_of(result.through, test).reason
 
-        def again(port: int, test: str = test) -> Outcome:
-            run = Run(result.suite, [test], port, folder / "again.jsonl")
+        def again(side: Side, test: str = test) -> Outcome:
+            runner, report = result.suite.runner, folder / "again.jsonl"
+            run = Run(runner, runner.test(test, side), report)
             found, _ = run.outcomes(time.monotonic() + 2 * TEST_SECONDS)
-            return found.get(test, Outcome(FAILED, "not reported"))
+            return outcome_of(found, test)
 
         attempts = [(again(stack.straight), again(stack.through)) for _ in range(REPEATS)]
         straight_fails = any(a.result == FAILED for a, _ in attempts)
@@ -171,5 +166,7 @@ def _judge(result: SuiteResult, stack: Stack, folder: Path) -> None:
         known = explanation(test)
         if known and again(stack.relayed).result == PASSED:
             result.explained[test] = known
+        elif proxy := proxy_explanation(test):
+            result.of_any_proxy[test] = proxy
         else:
             result.broken[test] = reason

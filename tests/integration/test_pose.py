@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pymongo
 import pytest
 from support.counted import REQUESTS
-from support.servers import Daemon, Servers, Upstream
+from support.posing import PosingDaemon, posing_daemon
+from support.servers import Servers, Upstream
 
 Document = dict[str, Any]
 
 
-class PosingDaemon(Daemon):
-    """Advertises the address that it listens on."""
-
-    def __init__(self, directory: Path, upstream_uri: str) -> None:
-        super().__init__(directory, upstream_uri, config="placeholder")
-
-    def argv(self) -> list[str | Path]:
-        self.config = f'[listen]\npose = "replica_set"\nadvertise = "{self.address}"\n'
-        return super().argv()
-
-
 @pytest.fixture
 def posing(servers: Servers, upstream: Upstream) -> PosingDaemon:
-    daemon = PosingDaemon(servers.folder(), upstream.uri)
-    servers.running.append(daemon)
-    daemon.start()
-    return daemon
+    return posing_daemon(servers, upstream.uri)
 
 
 def test_a_replica_set_of_one(posing: PosingDaemon, direct: pymongo.MongoClient[Document]) -> None:
