@@ -48,6 +48,7 @@ bypass_reason read_flow::explain_plan(explanation& out) {
                        then == bypass_reason::mode_strict;
   if (lasting) return then;
   out.not_now = then == bypass_reason::none ? first : then;
+  if (out.not_now == bypass_reason::none && plan_.hint.refresh) out.not_now = bypass_reason::hint;
   return bypass_reason::none;
 }
 
@@ -81,7 +82,8 @@ void read_flow::peek_in_memory(explanation& out) {
       w.entry = std::move(e);
       ++out.in_memory;
     } else if (out.not_now == bypass_reason::none) {
-      out.not_now = bypass_reason::causal;
+      const bool too_old = cache::age_of(e->meta(), now) > plan_.hint.max_age;
+      out.not_now = too_old ? bypass_reason::hint : bypass_reason::causal;
     }
   }
 }
@@ -89,16 +91,16 @@ void read_flow::peek_in_memory(explanation& out) {
 // Once everything is there: how old it is, and whether a reply can be made of it.
 void read_flow::explain_entries(explanation& out) {
   const auto now = data_thread::now();
-  auto oldest = now;
+  auto age = cache::duration{};
   auto expires = cache::instant::max();
   auto& entries = s_.thread().entries;
   entries.clear();
   for (const auto& w : wanted_) {
-    oldest = std::min(oldest, w.entry->meta().filled);
+    age = std::max(age, cache::age_of(w.entry->meta(), now));
     expires = std::min(expires, w.entry->meta().expires);
     entries.push_back(w.entry);
   }
-  if (out.in_redis == 0) out.age = now - oldest;  // of one in Redis it is not known
+  if (age != cache::duration::max()) out.age = age;  // what an older version left in Redis does not tell it
   out.expires_in = std::max(expires - now, cache::duration{});
   if (wanted_.size() == 1) out.holds = name_of_content(wanted_.front().entry->meta().kind);
   if (plan_.shape != cache::read_shape::list) {

@@ -319,6 +319,15 @@ def test_an_absent_document_and_a_list(films: Collection[Document]) -> None:
     assert (told["kind"], told["holds"]) == ("list", "list")
 
 
+def test_a_hint_asks_for_something_newer(films: Collection[Document]) -> None:
+    read_until_cached(films, 1, "memory")
+    for hint in ("mongocached:refresh", "mongocached:ttl=0"):
+        told = explain(films, comment=hint, **BY_ID)
+        assert (told["cacheable"], told["not_now"], told["cached"]) == (True, "hint", False)
+    assert explain(films, comment="mongocached:bypass", **BY_ID)["reason"] == "hint"
+    assert "not_now" not in explain(films, comment="mongocached:ttl=1h", **BY_ID)
+
+
 def test_several_documents(films: Collection[Document]) -> None:
     read_until_cached(films, 1, "memory")
     told = explain(films, filter={"_id": {"$in": [1, 2]}})
@@ -399,7 +408,7 @@ def test_what_only_redis_holds(servers: Servers, upstream: Upstream) -> None:
         told = explain(client[name].films, **BY_ID)
         assert (told["holds"], told["proven"]) == ("document", True)
         assert 0 < told["expires_in_ms"] <= told["ttl_ms"]
-        assert "age_ms" not in told
+        assert 0 <= told["age_ms"] <= told["ttl_ms"]
         both = explain(client[name].films, filter={"_id": {"$in": [1, 2]}})
         assert both["keys"] == {"asked": 2, "memory": 0, "redis": 1}
         client[name].films.delete_one({"_id": 1})
