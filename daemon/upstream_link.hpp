@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "daemon/buffer_budget.hpp"
 #include "daemon/byte_stream.hpp"
@@ -25,7 +26,7 @@ class upstream_link {
   // Resolves and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
                                          bool check_host) {
-    return connect(target.host, target.port, target.version, tls, check_host);
+    return connect(target.host, target.port, target.version, std::move(tls), check_host);
   }
   [[nodiscard]] task<error_code> connect(std::string host, std::uint16_t port, std::uint64_t version,
                                          std::shared_ptr<asio::ssl::context> tls, bool check_host);

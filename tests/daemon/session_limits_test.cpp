@@ -275,9 +275,9 @@ TEST_F(SessionLimits, pipelined_hits_are_answered_in_turns) {
   }
   ASSERT_LT(all.size(), thread.input.size()) << "they can be read at once";
   std::promise<void> sent;
-  asio::post(thread.context(), [&] { sent.get_future().wait(); });
-  client.send(all);
+  thread.post([&] { sent.get_future().wait(); });
   std::uint64_t seen = answered(outcome::l1_hit);
+  client.send(all);
   std::uint64_t longest = 0;
   const auto last = seen + requests;
   std::promise<void> over;
