@@ -182,7 +182,8 @@ class random_command {
       protocol::bson_builder builder(bytes);
       append(builder, commands[below(commands.size())], "things");
       for (auto left = below(6); left > 0; --left) append(builder, arguments[below(arguments.size())], any(4));
-      append(builder, name(), any(2));
+      const auto key = name();
+      append(builder, key, any(2));
       append(builder, "$db", "shop");
     }
     return document(bytes);
@@ -193,9 +194,10 @@ class random_command {
     to.append_value(content.type, name, content.bytes);
   }
   std::size_t below(std::size_t bound) { return random_() % bound; }
+  // Never `$db`, which has to be a string.
   std::string name() {
     std::string out = below(3) == 0 ? "$" : "";
-    for (auto left = 1 + below(8); left > 0; --left) out += static_cast<char>('a' + below(13));
+    for (auto left = 3 + below(8); left > 0; --left) out += static_cast<char>('a' + below(13));
     return out;
   }
   // Of letters that no name has.
@@ -229,7 +231,10 @@ class random_command {
     {
       protocol::bson_builder builder(bytes);
       const auto size = below(5);
-      for (std::size_t i = 0; i < size; ++i) append(builder, is_array ? std::to_string(i) : name(), any(depth - 1));
+      for (std::size_t i = 0; i < size; ++i) {
+        const auto key = is_array ? std::to_string(i) : name();
+        append(builder, key, any(depth - 1));
+      }
     }
     return raw_value{is_array ? bson_type::array : bson_type::document, bytes};
   }
