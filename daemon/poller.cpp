@@ -79,10 +79,15 @@ void poller::wait() {
 int poller::serve_batch(int timeout_ms) {
   std::array<epoll_event, batch_size> ready;
   const int count = ::epoll_wait(epoll_.native_handle(), ready.data(), batch_size, timeout_ms);
+  // The bell may come behind a socket that has been in the kernel's list since before it rang: none is served then.
+  if (woken_) {
+    woken_ = false;
+    return 0;
+  }
   if (count <= 0) return count;
   for (const auto& event : std::span(ready).first(static_cast<std::size_t>(count))) {
     static_cast<poll_target*>(event.data.ptr)->on_events(event.events);
-    if (bell_.rung) break;  // what came later waits until what was posted is done, and is told again
+    if (bell_.rung) break;  // what came later waits until Asio has served its own, and is told again
   }
   after_batch_();
   retired_.clear();
@@ -128,6 +133,7 @@ bool poller::heed(int fd) noexcept {
 }
 
 void poller::wake() noexcept {
+  woken_ = true;
   bell_.ring();
 }
 

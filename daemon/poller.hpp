@@ -8,6 +8,7 @@
 // posted to the io_context meanwhile waits no longer than that.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
 #include <cstdint>
@@ -36,7 +37,7 @@ class poller {
 
   void start();
   void stop();
-  // What was posted to the io_context is done now, before what becomes ready from here on. From any thread.
+  // What was posted to the io_context before is done now, before what becomes ready from here on. From any thread.
   void wake() noexcept;
   // `fd` is served by Asio on this thread: goes back to it when there is something to read.
   [[nodiscard]] bool heed(int fd) noexcept;
@@ -67,10 +68,11 @@ class poller {
 
   void wait();
   void serve();
-  // Serves one batch; how many there were, or not above 0.
+  // Serves one batch; how many there were, or not above 0: none, or woken and they are left for later.
   int serve_batch(int timeout_ms);
 
   bell bell_;
+  std::atomic<bool> woken_{false};
   asio::posix::basic_stream_descriptor<executor> epoll_;
   std::chrono::steady_clock::time_point served_;  // when the last batch had been served
   const std::function<void()> after_batch_;

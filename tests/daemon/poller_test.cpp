@@ -119,5 +119,26 @@ TEST_F(Poller, woken_by_another_thread_it_looks_at_what_was_posted) {
   other.join();
 }
 
+// A socket that was told stays in the kernel's list until the next look, and so ahead of the bell.
+TEST_F(Poller, what_was_posted_comes_before_what_becomes_ready_after_the_wake_up) {
+  int posted = 0;
+  int done = 0;
+  told_of = [&](std::uint32_t) {
+    char byte = 0;
+    EXPECT_EQ(::read(ends[0], &byte, 1), 1);
+    EXPECT_EQ(done, posted);
+    if (told == 20) return sockets.stop();
+    if (told % 4 == 0) {
+      asio::post(context, [&] { ++done; });
+      ++posted;
+      sockets.wake();
+    }
+    stir();
+  };
+  stir();
+  context.run();
+  EXPECT_EQ(told, 20);
+}
+
 }  // namespace
 }  // namespace mongocached::daemon

@@ -168,6 +168,8 @@ def test_the_status_is_told_while_everything_else_is_shed(servers: Servers) -> N
         )
         with connect(daemon) as busy, connect(daemon) as client:
             assert client.request({"mongocached": 1, "$db": "admin"}).document["ok"] == 1
+            in_flight = "mongocached_requests_in_flight"
+            wait_until(lambda: daemon.metrics().value(in_flight) == 0, what="its place to be free")
             with slow.holding("find") as held:
                 busy.send({"find": "x", "filter": {}, "$db": "shop"})
                 wait_until(held, what="the find to be held")
