@@ -148,8 +148,8 @@ void leave_deposed(session& s, const protocol::reply_view& reply) {
 
 task<void> relay(session& s, request& r, verdict v, const cache::namespace_state* proves) {
   if (v.how == outcome::bypass) s.thread().uncached.note(r.command, v.reason, s.thread().dice);
-  const auto sent = data_thread::now();
-  const auto proofs_epoch = s.shared().authorization.epoch();
+  const auto sent = proves != nullptr ? data_thread::now() : cache::instant();
+  const auto proofs_epoch = proves != nullptr ? s.shared().authorization.epoch() : 0;
   const bool reply_expected = !r.command.message.has(protocol::op_msg_flags::more_to_come);
   auto how = co_await forward(s, r);
   upstream_reply reply;
