@@ -17,6 +17,18 @@ bool reaches_beyond_a_collection(const write_target& target) noexcept {
 
 }  // namespace
 
+const char* name_of(promise mode) noexcept {
+  switch (mode) {
+    case promise::bounded:
+      return "bounded";
+    case promise::strict:
+      return "strict";
+    case promise::ttl:
+      break;
+  }
+  return "ttl";
+}
+
 entry_ref coherence::find(const namespace_state& ns, key_kind kind, key_view key, instant now) noexcept {
   auto found = local_.find(key.bytes, key.hash, now);
   if (!found) return {};

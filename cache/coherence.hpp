@@ -28,6 +28,7 @@ struct coherence_options {
 
 // What a collection's mode promises its readers.
 enum class promise : std::uint8_t { bounded, strict, ttl };
+[[nodiscard]] const char* name_of(promise mode) noexcept;
 
 struct reader {
   entry_level level = entry_level::local;

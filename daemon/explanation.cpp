@@ -1,28 +1,13 @@
 #include "daemon/explanation.hpp"
 
 #include "daemon/json_text.hpp"
+#include "daemon/milliseconds.hpp"
 
 namespace mongocached::daemon {
 namespace {
 
 using cache::bypass_reason;
 using protocol::bson_builder;
-
-std::int64_t milliseconds(cache::duration d) noexcept {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
-}
-
-const char* name_of_mode(cache::promise mode) noexcept {
-  switch (mode) {
-    case cache::promise::bounded:
-      return "bounded";
-    case cache::promise::strict:
-      return "strict";
-    case cache::promise::ttl:
-      break;
-  }
-  return "ttl";
-}
 
 void append_gate(bson_builder& out, const explanation& from) {
   auto gate = out.open_document("gate");
@@ -55,7 +40,7 @@ void append_cached(bson_builder& out, const explanation& from) {
 
 void append_state(bson_builder& out, const explanation& from) {
   out.append_string("collection", name_of(from.collection));
-  out.append_string("mode", name_of_mode(from.mode));
+  out.append_string("mode", cache::name_of(from.mode));
   if (from.mode != cache::promise::ttl) out.append_int64("max_lag_ms", milliseconds(from.max_lag));
   out.append_int64("ttl_ms", milliseconds(from.ttl));
   append_gate(out, from);

@@ -5,7 +5,8 @@
 
 #include <variant>
 
-#include "daemon/pooled/admission.hpp"
+#include "daemon/refusal.hpp"
+#include "protocol/command_view.hpp"
 
 namespace mongocached::daemon {
 

@@ -20,6 +20,7 @@
 #include "daemon/data_thread.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/metrics_exposition.hpp"
+#include "daemon/milliseconds.hpp"
 #include "daemon/process_limits.hpp"
 #include "daemon/service_notify.hpp"
 #include "daemon/side_port.hpp"
@@ -385,8 +386,7 @@ void server::impl::take_users(config::result& fresh) {
 
 void server::impl::drain() {
   const auto limit = shared_.settings.load()->listen.drain_timeout;
-  log_.info("server", "stopping",
-            {{"drain_timeout_ms", std::chrono::duration_cast<std::chrono::milliseconds>(limit).count()}});
+  log_.info("server", "stopping", {{"drain_timeout_ms", milliseconds(limit)}});
   notifier_.stopping("finishing requests");
   listener_->stop();
   for (auto& thread : threads_) thread->drain();

@@ -6,6 +6,7 @@
 
 #include "daemon/json_document.hpp"
 #include "daemon/json_text.hpp"
+#include "daemon/milliseconds.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -28,10 +29,6 @@ std::uint64_t requests(const status_input& in, outcome how) {
 
 double ratio(std::uint64_t part, std::uint64_t rest) {
   return part + rest == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(part + rest);
-}
-
-std::int64_t milliseconds(cache::duration d) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
 }
 
 json::object settings_of(const config::settings& s) {
@@ -117,28 +114,31 @@ json::array servers_of(const upstream_snapshot& upstream) {
   return out;
 }
 
-// How stale can an answer be? Of the mode that is in force for [cache], whatever was asked for.
-json::object freshness_of(const status_input& in, const config::settings& settings) {
-  const auto& cache = settings.cache;
-  switch (promise_of(cache.mode, in.shared.stream_refused.load())) {
+const char* text_of(cache::promise mode) noexcept {
+  switch (mode) {
     case cache::promise::bounded:
-      return {{"mode", "bounded"},
-              {"promise",
-               "writes through this proxy are seen at once; every other write within max_lag, as a rule in a fraction "
-               "of it"},
-              {"max_lag_ms", milliseconds(cache.max_lag)}};
+      return "writes through this proxy are seen at once; every other write within max_lag, as a rule in a fraction of "
+             "it";
     case cache::promise::strict:
-      return {{"mode", "strict"},
-              {"promise",
-               "look-ups by _id are checked in Redis at each hit: writes through any proxy are seen at once, others "
-               "within max_lag"},
-              {"max_lag_ms", milliseconds(cache.max_lag)}};
+      return "look-ups by _id are checked in Redis at each hit: writes through any proxy are seen at once, others "
+             "within max_lag";
     case cache::promise::ttl:
       break;
   }
-  return {{"mode", "ttl"},
-          {"promise", "writes through this proxy are seen at once; other writes after at most ttl"},
-          {"ttl_ms", milliseconds(cache.ttl)}};
+  return "writes through this proxy are seen at once; other writes after at most ttl";
+}
+
+// How stale can an answer be? Of the mode that is in force for [cache], whatever was asked for.
+json::object freshness_of(const status_input& in, const config::settings& settings) {
+  const auto& cache = settings.cache;
+  const auto mode = promise_of(cache.mode, in.shared.stream_refused.load());
+  json::object out{{"mode", cache::name_of(mode)}, {"promise", text_of(mode)}};
+  if (mode == cache::promise::ttl) {
+    out["ttl_ms"] = milliseconds(cache.ttl);
+  } else {
+    out["max_lag_ms"] = milliseconds(cache.max_lag);
+  }
+  return out;
 }
 
 json::object stream_of(const status_input& in) {

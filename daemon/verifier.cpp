@@ -7,6 +7,7 @@
 
 #include "daemon/control/upstream_reader.hpp"
 #include "daemon/data_thread.hpp"
+#include "daemon/milliseconds.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -87,8 +88,7 @@ class verifier::impl {
     shared_.log.error("verifier", "an answer from the cache was wrong; it has been dropped",
                       {{"namespace", hit.ns->name()},
                        {"kind", hit.kind == cache::key_kind::list ? "list" : "document"},
-                       {"served_ms_ago",
-                        std::chrono::duration_cast<std::chrono::milliseconds>(data_thread::now() - hit.at).count()}});
+                       {"served_ms_ago", milliseconds(data_thread::now() - hit.at)}});
   }
 
   std::optional<protocol::byte_buffer> ask(const served_hit& hit) {

@@ -7,15 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/refusal.hpp"
 #include "protocol/command_view.hpp"
-#include "protocol/reply.hpp"
 
 namespace mongocached::daemon {
-
-struct refusal {
-  protocol::error_code code = protocol::error_code::unauthorized;
-  std::string text;
-};
 
 struct caller {
   bool logged_in = false;  // or need not

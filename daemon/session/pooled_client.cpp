@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "daemon/data_thread.hpp"
+#include "daemon/milliseconds.hpp"
 
 namespace mongocached::daemon {
 
@@ -116,9 +117,9 @@ bool prepare_for_pool(request& r) {
 }
 
 void shorten_max_time(request& r, cache::duration waited) {
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
+  const auto gone = milliseconds(waited);
   // Of a getMore it is the time to wait for events.
-  if (milliseconds <= 0 || r.command.max_time_ms <= 0 || r.command.is("getMore")) return;
+  if (gone <= 0 || r.command.max_time_ms <= 0 || r.command.is("getMore")) return;
   const auto flags = protocol::load_le<std::uint32_t>(r.bytes.data() + protocol::header_size);
   if ((flags & protocol::op_msg_flags::checksum_present) != 0) return;
   const auto given = r.command.message.body.find("maxTimeMS");
@@ -127,7 +128,7 @@ void shorten_max_time(request& r, cache::duration waited) {
   const auto end = begin + r.bytes.size();
   if (given->value.data() < begin || given->value.data() >= end) return;  // of the copy that a large message's front is
   auto* const at = begin + (given->value.data() - begin);
-  const auto left = std::max<std::int64_t>(r.command.max_time_ms - milliseconds, 1);
+  const auto left = std::max<std::int64_t>(r.command.max_time_ms - gone, 1);
   if (given->is(protocol::bson_type::int32)) protocol::store_le(at, static_cast<std::int32_t>(left));
   if (given->is(protocol::bson_type::int64)) protocol::store_le(at, left);
 }

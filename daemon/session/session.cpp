@@ -4,6 +4,7 @@
 
 #include "cache/write_plan.hpp"
 #include "daemon/hello.hpp"
+#include "daemon/milliseconds.hpp"
 #include "daemon/session/flows.hpp"
 #include "daemon/session/hit_path.hpp"
 
@@ -100,7 +101,7 @@ void session::finished(const request& r, const verdict& v) {
                     {{"client", peer_},
                      {"command", c.name},
                      {"namespace", cache::full_name(c.db, c.collection)},
-                     {"milliseconds", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()},
+                     {"milliseconds", milliseconds(took)},
                      {"outcome", name_of(v.how)},
                      {"reason", cache::name_of(v.reason)}});
 }
@@ -135,7 +136,7 @@ hello_facts session::hello_facts_now() {
   const auto wall = std::chrono::system_clock::now().time_since_epoch();
   const auto& newest = clock();
   return {.kind = thread_.upstream->kind,
-          .now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
+          .now_ms = milliseconds(wall),
           .connection_id = connection_id_,
           .service_id = thread_.shared.service_id,
           .advertise = thread_.shared.advertise,
