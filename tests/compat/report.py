@@ -39,7 +39,7 @@ def _programs(programs: Sequence[Compared]) -> str:
     ]
     for one in programs:
         if one.skipped:
-            lines.append(f"| {one.program.name} | | | | skipped: {one.skipped} |")
+            lines.append(f"| {one.program.name} | | | | not run: {one.skipped} |")
             continue
         straight, through = (_without_program(side) for side in (one.straight, one.through))
         missing = ", ".join(one.not_taken())
@@ -68,7 +68,7 @@ def _suites(suites: Sequence[SuiteResult]) -> str:
     ]
     for one in suites:
         if one.suite.missing:
-            lines.append(f"| {one.suite.name} | skipped: {one.suite.missing} | | | |")
+            lines.append(f"| {one.suite.name} | not run: {one.suite.missing} | | | |")
             continue
         for side, outcomes in (("straight", one.straight), ("through", one.through)):
             count = counts(outcomes)
@@ -110,7 +110,10 @@ def _explained(suites: Sequence[SuiteResult]) -> str:
 
 def _of_any_proxy(suites: Sequence[SuiteResult]) -> str:
     rows = [f"- `{t}`: {why}" for one in suites for t, why in sorted(one.of_any_proxy.items())]
-    why = "Caching or not: what is asked is about the connection to a server of one's own."
+    why = (
+        "What is asked is about the connection to a server of one's own. Each fails through a\n"
+        "daemon with `cache.enabled = false` as well (same run)."
+    )
     return _listed("What any proxy changes", why, rows)
 
 

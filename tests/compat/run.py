@@ -2,7 +2,7 @@
 
     run.py [--programs] [--suites] [--only NAME]... [--minutes N]
 
-Exit status 1 if anything that passes straight fails through.
+Exit status 1 if anything that passes straight fails through, or is not installed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--programs", action="store_true", help="only the programs")
     parser.add_argument("--suites", action="store_true", help="only the drivers' own suites")
     parser.add_argument("--only", action="append", default=[], help="of these names only")
-    parser.add_argument("--minutes", type=float, default=44, help="bound for all suites together")
+    parser.add_argument("--minutes", type=float, default=80, help="bound for all suites together")
     options = parser.parse_args()
     everything = not options.programs and not options.suites
     compared: list[Compared] = []
@@ -48,10 +48,11 @@ def main() -> int:
     else:
         print(render(compared, tested))
     broken = sum(len(one.broken()) for one in compared) + sum(len(one.broken) for one in tested)
-    skipped = sum(bool(one.skipped) for one in compared)
+    missing = sum(bool(one.skipped) for one in compared)
+    missing += sum(bool(one.suite.missing) for one in tested)
     passed = sum(len(one.through) for one in [*compared, *tested]) - broken
-    print(f"{passed} passed, {broken} failed, {skipped} skipped")
-    return 1 if broken else 0
+    print(f"{passed} passed, {broken} failed, {missing} not installed")
+    return 1 if broken or missing else 0
 
 
 def _chosen(all_: list, names: list[str]) -> list:
@@ -61,7 +62,7 @@ def _chosen(all_: list, names: list[str]) -> list:
 def _program(program: Program, stack: Stack) -> Compared:
     result = compare(program, stack)
     if result.skipped:
-        print(f"{program.name}: skipped: {result.skipped}", flush=True)
+        print(f"{program.name}: not run: {result.skipped}", flush=True)
         return result
     print(f"{program.name}: {len(result.straight)} steps", flush=True)
     for side, outcomes in (("straight", result.straight), ("through", result.through)):

@@ -1,9 +1,10 @@
 """Drivers' own test suites, run straight to an upstream and through the daemon, and compared.
 
 Both sides run at the same time, each with an upstream of its own. A test that passes straight and
-fails through is repeated, alone, `REPEATS` times on both sides; what then fails straight, or passes
-through each time, was chance. What is left is run once more through a daemon that only relays
-(`cache.enabled = false`).
+fails through, and is known for it, has to pass through a daemon that only relays
+(`cache.enabled = false`), or to fail there too, according to what it is known for. Any other is
+repeated, alone, `REPEATS` times on both sides; what then fails straight, or passes through each
+time, was chance. What is left is a fault.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class SuiteResult:
     explained: dict[str, str] = field(default_factory=dict)
     """Tests that the cache changes, with the reason; all pass through a daemon that only relays."""
     of_any_proxy: dict[str, str] = field(default_factory=dict)
-    """Tests that a daemon which only relays changes as well, with the reason."""
+    """Tests that fail through a daemon which only relays as well, with the reason."""
     broken: dict[str, str] = field(default_factory=dict)
     """Tests that pass straight and fail through, and nobody knows why."""
     cut: list[str] = field(default_factory=list)
@@ -156,17 +157,17 @@ def _judge(result: SuiteResult, stack: Stack, folder: Path) -> None:
             found, _ = run.outcomes(time.monotonic() + 2 * TEST_SECONDS)
             return outcome_of(found, test)
 
+        if (known := explanation(test)) and again(stack.relayed).result == PASSED:
+            result.explained[test] = known
+            continue
+        if (known := proxy_explanation(test)) and again(stack.relayed).result == FAILED:
+            result.of_any_proxy[test] = known
+            continue
         attempts = [(again(stack.straight), again(stack.through)) for _ in range(REPEATS)]
         straight_fails = any(a.result == FAILED for a, _ in attempts)
         if straight_fails or all(b.result != FAILED for _, b in attempts):
             result.flaky.append(test)
             result.through[test] = Outcome(PASSED if not straight_fails else FAILED)
             result.straight[test] = result.through[test]
-            continue
-        known = explanation(test)
-        if known and again(stack.relayed).result == PASSED:
-            result.explained[test] = known
-        elif proxy := proxy_explanation(test):
-            result.of_any_proxy[test] = proxy
         else:
             result.broken[test] = reason
