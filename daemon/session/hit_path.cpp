@@ -32,6 +32,28 @@ cache::instant as_of(session& s, const config::cache_settings& settings, cache::
   return s.thread().upstream->available ? now : now - settings.serve_stale_on_error;
 }
 
+// What a client may be answered from memory.
+struct permission {
+  cache::cacheability kind;
+  cache::reader who;
+};
+
+// Empty: nothing, or not without more than memory. `told`: the moment by which to judge what the upstream has told.
+std::optional<permission> permission_of(session& s, const data_thread::known_namespace& known,
+                                        const protocol::command_view& command, cache::instant now,
+                                        cache::instant told) {
+  // The proof of who has logged in to the upstream is not drawn out.
+  if (!s.identity().proven(*known.state, s.identity().is_bound() ? now : told)) return std::nullopt;
+  const auto level = effective_level(s, command, told);
+  if (!level) return std::nullopt;
+  auto who = reader_for(s, *known.settings, command, *level);
+  // Mode strict asks Redis at each hit.
+  if (who.mode == cache::promise::strict || !s.shared().coherence.is_open(who, told)) return std::nullopt;
+  const auto kind = known.state->may_cache(told);
+  if (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only) return std::nullopt;
+  return permission{kind, std::move(who)};
+}
+
 }  // namespace
 
 std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
@@ -151,17 +173,11 @@ bool try_hit(session& s, const protocol::command_view& command) {
   const auto begun = data_thread::now();
   auto& ns = *known->state;
   auto& coherence = s.shared().coherence;
+  if (coherence.blocked(begun)) return false;
   const auto told = as_of(s, *known->settings, begun);
-  // The proof of who has logged in to the upstream is not drawn out.
-  const auto proof_from = s.identity().is_bound() ? begun : told;
-  if (coherence.blocked(begun) || !s.identity().proven(ns, proof_from)) return false;
-  const auto level = effective_level(s, command, told);
-  if (!level) return false;
-  auto who = reader_for(s, *known->settings, command, *level);
-  // Mode strict asks Redis at each hit.
-  if (who.mode == cache::promise::strict || !coherence.is_open(who, told)) return false;
-  const auto kind = ns.may_cache(told);
-  if (kind != cache::cacheability::plain && kind != cache::cacheability::ids_only) return false;
+  auto permitted = permission_of(s, *known, command, begun, told);
+  if (!permitted) return false;
+  auto& [kind, who] = *permitted;
 
   const auto reply_at = thread.output.size();
   auto& plan = thread.plan;
@@ -196,7 +212,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   }
   static const auto label = cache::command_label("find");
   thread.metrics.count(outcome::l1_hit, label);
-  if (told != begun && !coherence.is_open(who, begun)) thread.metrics.stale_served.add();
+  if (told != begun && !permission_of(s, *known, command, begun, begun)) thread.metrics.stale_served.add();
   const auto took = data_thread::now() - begun;
   thread.turn_spent += took;
   thread.metrics.request_duration[static_cast<std::size_t>(outcome::l1_hit)].observe(took);

@@ -339,5 +339,37 @@ TEST_F(SessionCache, a_new_primary_closes_an_authenticated_client_F4) {
   EXPECT_EQ(closed(disconnect::primary_changed), 1U);
 }
 
+// Proofs last for no time at all, but for an hour with the upstream away.
+class SessionCacheAway : public session_world {
+ protected:
+  static std::shared_ptr<const config::settings> patient() {
+    auto out = std::make_shared<config::settings>(*settings());
+    out->upstream.authz_ttl = cache::duration(0);
+    out->cache.serve_stale_on_error = std::chrono::hours(1);
+    return out;
+  }
+  SessionCacheAway() : session_world(patient()) {}
+  [[nodiscard]] std::uint64_t stale_served() const { return thread.metrics.stale_served.value(); }
+
+  loopback_client client{port()};
+};
+
+TEST_F(SessionCacheAway, with_the_upstream_there_nothing_is_drawn_out) {
+  for (std::size_t i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(is_ok(client.ask(find())));
+    EXPECT_EQ(finds(), i);
+  }
+  EXPECT_EQ(stale_served(), 0U);
+}
+
+TEST_F(SessionCacheAway, an_old_proof_is_drawn_out_and_each_such_answer_is_counted) {
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  lose_upstream();
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_EQ(finds(), 1U);
+  EXPECT_EQ(stale_served(), 2U);
+}
+
 }  // namespace
 }  // namespace mongocached::daemon

@@ -2,8 +2,8 @@
 // are.
 #include "cache/query_shape.hpp"
 #include "protocol/utf8.hpp"
+#include "command_of.hpp"
 #include "require.hpp"
-#include "support/message_builders.hpp"
 #include "support/scrubbed_values.hpp"
 
 namespace {
@@ -25,22 +25,16 @@ void require_presentable(std::string_view text, std::size_t longest) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < header_size + 5) return 0;
-  byte_buffer bytes(data, data + size);
-  mongocached::test_support::fix_length(bytes);
-  bytes[header_size] &= static_cast<std::uint8_t>(~op_msg_flags::checksum_present);
-  const mongocached::test_support::exact_copy copy(bytes);
-  op_msg message;
-  command_view command;
-  if (parse_op_msg(copy.view(), message) != op_msg_error::none) return 0;
-  if (view_command(message, 1, command) != command_error::none) return 0;
+  const auto made = mongocached::fuzz::command_of(data, size);
+  if (!made) return 0;
+  const auto& command = made->command;
   const query_shape shape(command);
   require_presentable(shape.text(), query_shape::longest_text);
   require_presentable(shape.ns(), query_shape::longest_namespace);
   require(has_shape(command) != shape.text().empty(), "a shape exactly where there is one");
 
-  const auto other = mongocached::test_support::with_other_values(message.body.bytes());
-  op_msg same_names = message;
+  const auto other = mongocached::test_support::with_other_values(command.message.body.bytes());
+  op_msg same_names = command.message;
   same_names.body = bson_view::parse(other).value_or(bson_view());
   command_view second;
   require(view_command(same_names, 1, second) == command_error::none, "a command still");

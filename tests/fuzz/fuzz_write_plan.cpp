@@ -2,8 +2,8 @@
 // by _id reads is reached by a findAndModify of the same filter.
 #include "cache/read_plan.hpp"
 #include "cache/write_plan.hpp"
+#include "command_of.hpp"
 #include "require.hpp"
-#include "support/message_builders.hpp"
 
 namespace {
 
@@ -82,15 +82,9 @@ void check_against_read(const command_view& find) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < header_size + 5) return 0;
-  byte_buffer bytes(data, data + size);
-  mongocached::test_support::fix_length(bytes);
-  bytes[header_size] &= static_cast<std::uint8_t>(~op_msg_flags::checksum_present);
-  const mongocached::test_support::exact_copy copy(bytes);
-  op_msg message;
-  command_view command;
-  if (parse_op_msg(copy.view(), message) != op_msg_error::none) return 0;
-  if (view_command(message, 1, command) != command_error::none) return 0;
+  const auto made = mongocached::fuzz::command_of(data, size);
+  if (!made) return 0;
+  const auto& command = made->command;
   check(command, true);
   check(command, false);
   if (command.is("find")) check_against_read(command);
