@@ -56,7 +56,7 @@ class SessionAuthorization : public session_world {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (shared.in_flight.load() != requests && std::chrono::steady_clock::now() < until) std::this_thread::yield();
     std::promise<void> turned;
-    asio::post(thread.context(), [&] { turned.set_value(); });
+    thread.post([&] { turned.set_value(); });
     turned.get_future().wait();
     return shared.in_flight.load() == requests;
   }

@@ -1,8 +1,6 @@
 // What a session serves from the cache, and what takes it out again.
 #include <gtest/gtest.h>
 
-#include <future>
-
 #include "protocol/compression.hpp"
 #include "session_world.hpp"
 
@@ -150,20 +148,13 @@ TEST_F(SessionCache, a_write_whose_reply_was_lost_keeps_its_key_from_the_cache_W
 
 // Race 1 through sockets: the read's answer was made before the write, and comes after it.
 TEST_F(SessionCache, a_read_that_a_write_overtook_is_not_stored_R6) {
-  std::promise<void> reading;
-  std::promise<void> written;
-  upstream.on("find", [&, once = std::make_shared<std::atomic<bool>>(false)](const asked&) {
-    if (!once->exchange(true)) {
-      reading.set_value();
-      written.get_future().wait();
-    }
-    return found({document{{"_id", 1}, {"x", "old"}}});
-  });
+  const held_answer held(found({document{{"_id", 1}, {"x", "old"}}}));
+  upstream.on("find", held.handler());
   client.send(find());
-  reading.get_future().wait();
+  held.wait_until_asked_for();
   loopback_client writer(port());
   EXPECT_TRUE(is_ok(writer.ask(update())));
-  written.set_value();
+  held.release();
   EXPECT_TRUE(is_ok(client.reply()));
   expect_forgotten();
 }
@@ -216,18 +207,13 @@ TEST_F(SessionCache, a_large_write_reaches_its_whole_collection_W4) {
 
 TEST_F(SessionCache, a_command_that_is_not_known_keeps_readers_from_the_cache_until_its_outcome_W4) {
   prime();
-  std::promise<void> entered;
-  std::promise<void> go_on;
-  upstream.on("frobnicate", [&](const asked&) {
-    entered.set_value();
-    go_on.get_future().wait();
-    return failed(59);
-  });
+  const held_answer held(failed(59));
+  upstream.on("frobnicate", held.handler());
   loopback_client other(port());
   other.send(document{{"frobnicate", 1}, {"$db", "shop"}});
-  entered.get_future().wait();
+  held.wait_until_asked_for();
   expect_forgotten();
-  go_on.set_value();
+  held.release();
   EXPECT_EQ(code_of(other.reply()), 59);
   EXPECT_TRUE(is_ok(other.ask(ping())));
   EXPECT_TRUE(is_ok(client.ask(find())));

@@ -1,7 +1,7 @@
 // What a find's comment asks of the cache, through a session (cache/read_hint.hpp).
 #include <gtest/gtest.h>
 
-#include <future>
+#include <thread>
 
 #include "session_world.hpp"
 
@@ -90,18 +90,13 @@ TEST_F(SessionHints, refresh_reads_upstream_and_fills_anew) {
 TEST_F(SessionHints, others_are_served_what_is_there_until_it_is_replaced) {
   set_text("old");
   EXPECT_EQ(read(find()), "old");
-  std::promise<void> reading;
-  std::promise<void> go_on;
-  upstream.on("find", [&](const asked&) {
-    reading.set_value();
-    go_on.get_future().wait();
-    return found({document{{"_id", 1}, {"x", "new"}}});
-  });
+  const held_answer held(found({document{{"_id", 1}, {"x", "new"}}}));
+  upstream.on("find", held.handler());
   loopback_client other(port());
   other.send(hinted("mongocached:refresh"));
-  reading.get_future().wait();
+  held.wait_until_asked_for();
   EXPECT_EQ(read(find()), "old");
-  go_on.set_value();
+  held.release();
   EXPECT_EQ(text_in(other.reply()), "new");
   EXPECT_EQ(read(find()), "new");
   EXPECT_EQ(finds(), 2U);
@@ -110,15 +105,10 @@ TEST_F(SessionHints, others_are_served_what_is_there_until_it_is_replaced) {
 TEST_F(SessionHints, refresh_joins_no_read_that_began_before_it) {
   set_text("old");
   EXPECT_EQ(read(find()), "old");
-  std::promise<void> reading;
-  std::promise<void> go_on;
-  upstream.on("find", [&](const asked&) {
-    reading.set_value();
-    go_on.get_future().wait();
-    return found({document{{"_id", 2}, {"x", "old"}}});
-  });
+  const held_answer held(found({document{{"_id", 2}, {"x", "old"}}}));
+  upstream.on("find", held.handler());
   client.send(find(2));
-  reading.get_future().wait();
+  held.wait_until_asked_for();
   set_text("new");
   loopback_client other(port());
   loopback_client third(port());
@@ -126,7 +116,7 @@ TEST_F(SessionHints, refresh_joins_no_read_that_began_before_it) {
   third.send(hinted("mongocached:refresh", 2));
   // Whoever is counted here waits by the end of the turn, before the thread hears of the first read's answer.
   while (shared.in_flight.load() < 3) std::this_thread::yield();
-  go_on.set_value();
+  held.release();
   EXPECT_EQ(text_in(client.reply()), "old");
   EXPECT_EQ(text_in(other.reply()), "new");
   EXPECT_EQ(text_in(third.reply()), "new");
@@ -137,21 +127,16 @@ TEST_F(SessionHints, refresh_joins_no_read_that_began_before_it) {
 TEST_F(SessionHints, a_batch_to_refresh_overtakes_the_read_that_it_cannot_wait_for) {
   set_text("old");
   EXPECT_EQ(read(find()), "old");
-  std::promise<void> reading;
-  std::promise<void> go_on;
-  upstream.on("find", [&](const asked&) {
-    reading.set_value();
-    go_on.get_future().wait();
-    return found({document{{"_id", 2}, {"x", "old"}}});
-  });
+  const held_answer held(found({document{{"_id", 2}, {"x", "old"}}}));
+  upstream.on("find", held.handler());
   client.send(find(2));
-  reading.get_future().wait();
+  held.wait_until_asked_for();
   upstream.on("find", [](const asked&) {
     return found({document{{"_id", 2}, {"x", "new"}}, document{{"_id", 3}, {"x", "new"}}});
   });
   loopback_client other(port());
   EXPECT_EQ(text_in(other.ask(batch("mongocached:refresh", 2, 3))), "new");
-  go_on.set_value();
+  held.release();
   EXPECT_EQ(text_in(client.reply()), "old");
   EXPECT_EQ(read(find(2)), "new") << "what was overtaken is not stored";
   EXPECT_EQ(finds(), 3U);

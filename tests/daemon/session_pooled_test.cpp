@@ -72,26 +72,15 @@ TEST_F(SessionPooled, a_primary_that_is_none_any_more_loses_its_connection_F4) {
 }
 
 TEST_F(SessionPooled, a_client_that_leaves_in_the_middle_takes_its_connection_with_it) {
-  // The upstream's thread may look at them when the test is over.
-  static std::atomic<bool> arrived;
-  static std::atomic<bool> go_on;
-  arrived = false;
-  go_on = false;
-  upstream.on("insert", [](const asked&) {
-    arrived = true;
-    arrived.notify_all();
-    go_on.wait(false);
-    return okay();
-  });
+  const held_answer held(okay());
+  upstream.on("insert", held.handler());
   {
     loopback_client leaving(port());
     leaving.send(document{{"insert", "things"}, {"$db", "shop"}});
-    arrived.wait(false);
+    held.wait_until_asked_for();
   }
   EXPECT_TRUE(is_ok(other.ask(ping())));  // with room for a new connection: the old one owes a reply
   EXPECT_EQ(connections(), 2U);
-  go_on = true;
-  go_on.notify_all();
 }
 
 TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {

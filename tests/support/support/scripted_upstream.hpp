@@ -9,9 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -77,6 +79,41 @@ inline document collection_listed(std::string_view type, const document& options
 inline document failed(int code, std::string_view text = "no") {
   return document{{"ok", 0.0}, {"errmsg", text}, {"code", code}};
 }
+
+// An answer that whoever asks for it gets once the test says so, at the end of its scope at the latest.
+//
+//   held_answer held(found({}));
+//   upstream.on("find", held.handler());
+class held_answer {
+ public:
+  explicit held_answer(answer what) : state_(std::make_shared<state>(std::move(what))) {}
+  ~held_answer() { release(); }
+  held_answer(const held_answer&) = delete;
+  held_answer& operator=(const held_answer&) = delete;
+
+  [[nodiscard]] std::function<answer(const asked&)> handler() const {
+    return [held = state_](const asked&) {
+      set(held->is_asked_for);
+      held->is_released.wait(false);
+      return held->what;
+    };
+  }
+  void wait_until_asked_for() const { state_->is_asked_for.wait(false); }
+  void release() const { set(state_->is_released); }
+
+ private:
+  struct state {
+    explicit state(answer held) : what(std::move(held)) {}
+    const answer what;
+    std::atomic<bool> is_asked_for{false};
+    std::atomic<bool> is_released{false};
+  };
+  static void set(std::atomic<bool>& flag) {
+    flag = true;
+    flag.notify_all();
+  }
+  const std::shared_ptr<state> state_;
+};
 
 class scripted_upstream {
  public:
