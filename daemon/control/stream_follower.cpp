@@ -8,8 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds shortest_backoff{50};
-constexpr milliseconds longest_backoff{2000};
 
 }  // namespace
 
@@ -46,9 +44,7 @@ void stream_follower::wait(milliseconds time) {
 }
 
 void stream_follower::back_off() {
-  backoff_ = std::clamp(backoff_ * 2, shortest_backoff, longest_backoff);
-  std::uniform_int_distribution<std::int64_t> jitter(backoff_.count() / 2, backoff_.count());
-  wait(milliseconds(jitter(random_)));
+  wait(backoff_.next(random_));
 }
 
 void stream_follower::run() noexcept {
@@ -69,7 +65,7 @@ void stream_follower::run() noexcept {
 void stream_follower::start_anew() {
   begun_ = false;
   wire_version_ = -1;  // asks for everything again
-  backoff_ = milliseconds(0);
+  backoff_.reset();
 }
 
 void stream_follower::report(stream_state state, const std::string& reason) noexcept {
@@ -167,7 +163,7 @@ std::optional<stream_follower::ending> stream_follower::read_on() {
   if (!read_batch(reply_.bytes(), batch)) return ending{stream_trouble::lost, "a batch is malformed"};
   cursor_ = batch.cursor;
   if (auto end = apply(batch)) return end;
-  backoff_ = milliseconds(0);
+  backoff_.reset();
   return std::nullopt;
 }
 

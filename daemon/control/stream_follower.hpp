@@ -7,6 +7,7 @@
 #include <random>
 
 #include "cache/stream_position.hpp"
+#include "daemon/backoff.hpp"
 #include "daemon/control/cluster_link.hpp"
 #include "daemon/control/stream_commands.hpp"
 
@@ -68,7 +69,7 @@ class stream_follower {
   bool behind_events_ = false;  // the batch before this one held events, or opened the stream
   std::optional<stream_state> reported_;
   std::string reported_reason_;
-  std::chrono::milliseconds backoff_{0};
+  backoff backoff_{std::chrono::milliseconds(50), std::chrono::milliseconds(2000)};
   std::minstd_rand random_{std::random_device{}()};
 };
 

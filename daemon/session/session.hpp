@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "daemon/backoff.hpp"
 #include "daemon/buffer_budget.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/hello.hpp"
@@ -38,6 +39,8 @@ class session : public std::enable_shared_from_this<session> {
   static constexpr cache::duration stall_limit = std::chrono::seconds(60);
   // TLS must be set up within this time.
   static constexpr cache::duration handshake_limit = std::chrono::seconds(10);
+  // Between two tries of one request to connect to a server that should be there.
+  static constexpr backoff between_connects{std::chrono::milliseconds(100), std::chrono::seconds(2)};
 
   // `fd` is a connected, non-blocking socket, owned from now on.
   session(data_thread& thread, int fd, std::string peer);
@@ -168,6 +171,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<upstream_link*> borrow(cache::instant until);
   [[nodiscard]] task<upstream_pools::pool::grant> wait_in_line(cache::instant until);
   [[nodiscard]] task<bool> open_pooled();
+  void tell_of_failed_connect(const server_address& server, std::string_view why);
   [[nodiscard]] upstream_link* taken();
   void keep(upstream_pools::pool::grant what);
   void return_link(bool clean);

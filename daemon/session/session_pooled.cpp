@@ -27,6 +27,7 @@ std::optional<server_address> session::choose_server_now() {
 
 task<upstream_link*> session::borrow(cache::instant until) {
   auto& client = *pooled_;
+  backoff pause = between_connects;
   while (open_) {
     if (client.link && client.link->is_open()) co_return client.link.get();  // had for this request before
     drop_upstream();
@@ -53,7 +54,7 @@ task<upstream_link*> session::borrow(cache::instant until) {
     const auto now = data_thread::now();
     if (now >= until) break;
     // Refused just now: not again at once, but as soon as something changed.
-    co_await upstream_change(where ? std::min(until, now + std::chrono::milliseconds(500)) : until);
+    co_await upstream_change(where ? std::min(until, now + pause.next(thread_.dice)) : until);
   }
   co_return nullptr;
 }
@@ -91,10 +92,7 @@ task<bool> session::open_pooled() {
   const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, why);
   connect_deadline_ = {};
   if (stands && open_) co_return true;
-  if (open_) {
-    shared().log.warn("upstream", "cannot connect",
-                      {{"host", client.at.host}, {"port", client.at.port}, {"error", why}});
-  }
+  if (open_) tell_of_failed_connect(client.at, why);
   drop_upstream();
   co_return false;
 }

@@ -34,6 +34,7 @@ void session::interrupt_upstream() {
 
 task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
   if (pooled_) co_return co_await borrow(until);
+  backoff pause = between_connects;
   while (open_) {
     const auto target = thread_.upstream;
     if (upstream_ && upstream_->is_open()) {
@@ -56,17 +57,23 @@ task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
       connect_deadline_ = {};
       if (!open_) co_return nullptr;
       if (!ec) co_return upstream_.get();
-      shared().log.warn("upstream", "cannot connect",
-                        {{"host", target->host}, {"port", target->port}, {"error", upstream_->reason(ec)}});
+      tell_of_failed_connect({target->host, target->port}, upstream_->reason(ec));
       drop_upstream();
       shared().request_topology_check();
     }
     const auto now = data_thread::now();
     if (now >= until) break;
     // Refused just now: not again at once, but as soon as something changed.
-    co_await upstream_change(target->available ? std::min(until, now + std::chrono::milliseconds(500)) : until);
+    co_await upstream_change(target->available ? std::min(until, now + pause.next(thread_.dice)) : until);
   }
   co_return nullptr;
+}
+
+void session::tell_of_failed_connect(const server_address& server, std::string_view why) {
+  const auto [allowed, suppressed] = shared().limiter.admit("cannot connect", data_thread::now());
+  if (!allowed) return;
+  shared().log.warn("upstream", "cannot connect",
+                    {{"host", server.host}, {"port", server.port}, {"error", why}, {"unsaid", suppressed}});
 }
 
 task<bool> session::upstream_change(cache::instant until) {
