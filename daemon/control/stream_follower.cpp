@@ -8,7 +8,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-
 }  // namespace
 
 void stream_follower::stop() {

@@ -1,5 +1,5 @@
-// The fuzzer's bytes as a command: framed as they stand, the length and the flag of a checksum put right, so that what is
-// tried is what lies behind the framing.
+// The fuzzer's bytes as a command: framed as they stand, the length and the flag of a checksum put right, so that what
+// is tried is what lies behind the framing.
 #pragma once
 
 #include <cstdint>

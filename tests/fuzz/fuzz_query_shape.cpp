@@ -1,8 +1,8 @@
 // query_shape on any message: text that can be shown to people, of bounded length, and the same whatever the values
 // are.
 #include "cache/query_shape.hpp"
-#include "protocol/utf8.hpp"
 #include "command_of.hpp"
+#include "protocol/utf8.hpp"
 #include "require.hpp"
 #include "support/scrubbed_values.hpp"
 

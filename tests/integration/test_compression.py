@@ -12,7 +12,7 @@ import bson
 import pymongo
 import pytest
 from bson.raw_bson import RawBSONDocument
-from support.raw import OP_MSG, connect, op_msg
+from support.raw import EXHAUST_ALLOWED, MORE_TO_COME, OP_MSG, RawConnection, connect, op_msg
 from support.servers import Daemon
 
 Document = dict[str, Any]
@@ -86,16 +86,42 @@ def test_compressed_and_plain_requests_on_one_connection(daemon: Daemon) -> None
         for message in (ping, compressed(ping), ping, compressed(ping)):
             raw.socket.sendall(message)
         for expected in (OP_MSG, OP_COMPRESSED) * 2:
-            header = raw.socket.recv(16, 0x100)  # MSG_WAITALL
-            size, _, response_to, opcode = struct.unpack("<iiii", header)
-            assert (response_to, opcode) == (3, expected)
-            body = raw.socket.recv(size - 16, 0x100)
-            if opcode == OP_COMPRESSED:
-                original, length, compressor = struct.unpack_from("<iiB", body)
-                assert (original, compressor) == (OP_MSG, ZLIB)
-                body = zlib.decompress(body[9:])
-                assert len(body) == length
-            assert bson.decode(body[5:])["ok"] == 1
+            opcode, _, document = received(raw)
+            assert opcode == expected
+            assert document["ok"] == 1
+
+
+def test_many_replies_to_one_request_are_compressed_each(daemon: Daemon) -> None:
+    with pymongo.MongoClient(daemon.uri) as client:
+        client.compression.exhaust.drop()
+        client.compression.exhaust.insert_many([{"_id": i} for i in range(7)])
+    find = {"find": "exhaust", "filter": {}, "batchSize": 1, "$db": "compression"}
+    with connect(daemon) as raw:
+        cursor = raw.request(find).document["cursor"]["id"]
+        more = {"getMore": bson.Int64(cursor), "collection": "exhaust", "batchSize": 2}
+        raw.socket.sendall(
+            compressed(op_msg(more | {"$db": "compression"}, 3, flags=EXHAUST_ALLOWED))
+        )
+        replies = [received(raw)]
+        while replies[-1][1] & MORE_TO_COME:
+            replies.append(received(raw))
+        ping = raw.request({"ping": 1, "$db": "admin"})
+    assert {opcode for opcode, _, _ in replies} == {OP_COMPRESSED}
+    batches = [document["cursor"]["nextBatch"] for _, _, document in replies]
+    assert [row["_id"] for batch in batches for row in batch] == [1, 2, 3, 4, 5, 6]
+    assert len(batches) >= 3
+    assert ping.document["ok"] == 1
+
+
+def test_a_compressed_write_that_wants_no_answer_gets_none(daemon: Daemon) -> None:
+    with connect(daemon) as raw:
+        raw.request({"drop": "silent", "$db": "compression"})
+        write = {"insert": "silent", "documents": [{"_id": 1}], "writeConcern": {"w": 0}}
+        raw.socket.sendall(
+            compressed(op_msg(write | {"$db": "compression"}, 3, flags=MORE_TO_COME))
+        )
+        find = {"find": "silent", "filter": {"_id": 1}, "$db": "compression"}
+        assert raw.request(find).document["cursor"]["firstBatch"] == [{"_id": 1}]
 
 
 def test_a_bomb_costs_no_more_than_a_message_may(daemon: Daemon) -> None:
@@ -107,6 +133,19 @@ def test_a_bomb_costs_no_more_than_a_message_may(daemon: Daemon) -> None:
         assert raw.closed_by_peer()
     with connect(daemon) as raw:
         assert raw.request({"ping": 1, "$db": "admin"}).document["ok"] == 1
+
+
+def received(raw: RawConnection) -> tuple[int, int, Document]:
+    """The opcode, flags and body of the next message."""
+    size, _, _, opcode = struct.unpack("<iiii", raw.read(16))
+    body = raw.read(size - 16)
+    if opcode == OP_COMPRESSED:
+        original, length, compressor = struct.unpack_from("<iiB", body)
+        assert (original, compressor) == (OP_MSG, ZLIB)
+        body = zlib.decompress(body[9:])
+        assert len(body) == length
+    (flags,) = struct.unpack_from("<I", body)
+    return opcode, flags, bson.decode(body[5:])
 
 
 def compressed(message: bytes) -> bytes:

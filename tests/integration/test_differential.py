@@ -17,7 +17,15 @@ import bson
 import pytest
 from support.metrics import Metrics
 from support.queries import Queries
-from support.raw import CLOCKS, RawConnection, Reply, elements, without_fields
+from support.raw import (
+    CLOCKS,
+    EXHAUST_ALLOWED,
+    MORE_TO_COME,
+    RawConnection,
+    Reply,
+    elements,
+    without_fields,
+)
 from support.servers import Daemon, Upstream
 from support.writes import Writes
 
@@ -174,3 +182,26 @@ def daemon_client(daemon: Daemon) -> Any:
     import pymongo
 
     return pymongo.MongoClient(daemon.uri, serverSelectionTimeoutMS=5000, retryWrites=True)
+
+
+def test_one_request_is_answered_by_as_many_replies(pair: Pair) -> None:
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    rows = [{"_id": i} for i in range(20)]
+    pair.straight.request({"insert": "exhaust", "documents": rows, "$db": database})
+    expected = streamed(pair.straight, database)
+    assert len(expected) > 3
+    assert [more for more, _ in expected] == [True] * (len(expected) - 1) + [False]
+    for connection in pair.proxied:
+        assert streamed(connection, database) == expected
+        assert connection.request({"ping": 1, "$db": "admin"}).document["ok"] == 1
+
+
+def streamed(connection: RawConnection, database: str) -> list[tuple[bool, list[Document]]]:
+    """What a getMore brings that may be answered often: is more to come, and the batch of each."""
+    find = {"find": "exhaust", "filter": {}, "sort": {"_id": 1}, "batchSize": 2, "$db": database}
+    cursor = bson.Int64(cursor_id(connection.request(find)))
+    more = {"getMore": cursor, "collection": "exhaust", "batchSize": 3, "$db": database}
+    replies = [connection.request(more, flags=EXHAUST_ALLOWED)]
+    while replies[-1].flags & MORE_TO_COME:
+        replies.append(connection.receive())
+    return [(bool(r.flags & MORE_TO_COME), r.document["cursor"]["nextBatch"]) for r in replies]

@@ -79,8 +79,8 @@ class RawConnection:
 
     def receive(self) -> Reply:
         """The next OP_MSG (or OP_REPLY) with one document."""
-        size, request_id, response_to, opcode = struct.unpack("<iiii", self._read(16))
-        payload = self._read(size - 16)
+        size, request_id, response_to, opcode = struct.unpack("<iiii", self.read(16))
+        payload = self.read(size - 16)
         if opcode == OP_REPLY:
             return Reply(request_id, response_to, opcode, 0, payload[20:])
         (flags,) = struct.unpack_from("<I", payload)
@@ -94,7 +94,8 @@ class RawConnection:
         except ConnectionResetError:
             return True
 
-    def _read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes."""
         chunks = bytearray()
         while len(chunks) < size:
             chunk = self.socket.recv(min(size - len(chunks), 1 << 20))
