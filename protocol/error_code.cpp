@@ -75,4 +75,12 @@ bool is_state_change(std::int32_t code) noexcept {
   }
 }
 
+bool is_server_trouble(std::int32_t code) noexcept {
+  constexpr std::int32_t host_not_found = 7;
+  constexpr std::int32_t network_timeout = 89;
+  constexpr std::int32_t socket_exception = 9001;
+  return is_state_change(code) || code == static_cast<std::int32_t>(error_code::host_unreachable) ||
+         code == host_not_found || code == network_timeout || code == socket_exception;
+}
+
 }  // namespace mongocached::protocol

@@ -89,6 +89,10 @@ struct reply_view {
 // writable primary" and "node is recovering" errors).
 [[nodiscard]] bool is_state_change(std::int32_t code) noexcept;
 
+// Those, and codes that mean "a server cannot be reached": whatever the form of the read that met them, it is not at
+// fault (retryable reads specification, less those codes that a readConcern can cause).
+[[nodiscard]] bool is_server_trouble(std::int32_t code) noexcept;
+
 // Copies the reply message without the top-level field `topologyVersion` (rule F4). Checksum, if there was one, is
 // dropped with its flag. `message` is a whole OP_MSG that parse_op_msg accepted.
 void append_without_topology_version(byte_buffer& out, byte_view message);

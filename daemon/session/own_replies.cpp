@@ -37,6 +37,8 @@ refusal pooled_failure(session& s, const request& r, exchange how) {
   const auto& client = *s.pooled();
   if (client.is_stuck() && client.lack == pooled_client::shortage::no_server)
     return {code::host_unreachable, "the server that holds the cursor or transaction cannot be reached"};
+  if (client.lack == pooled_client::shortage::no_login)
+    return {code::host_unreachable, "the proxy's own user cannot log in to the upstream; the proxy's log says why"};
   if (client.lack != pooled_client::shortage::no_connection) return no_suitable_server(s);
   const bool own_limit =
       r.command.max_time_ms > 0 && data_thread::now() >= r.received + std::chrono::milliseconds(r.command.max_time_ms);

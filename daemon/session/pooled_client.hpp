@@ -49,7 +49,7 @@ class pooled_client {
   std::vector<std::string> ended;  // sessions that are over if the reply is ok
   bool reply_begun = false;        // the client has got the front of a reply
   bool deposed = false;            // the reply said that the server is not the primary any more
-  enum class shortage : std::uint8_t { none, no_server, no_connection } lack = shortage::none;
+  enum class shortage : std::uint8_t { none, no_server, no_login, no_connection } lack = shortage::none;
 
   // The connection that it has borrowed.
   std::unique_ptr<pooled_link> link;

@@ -29,6 +29,13 @@ bool from_current_primary(session& s) {
 
 }  // namespace
 
+// R4: an error that what we changed in the command cannot have caused, or that the server itself tells drivers how to
+// take: the client is to see it as if it had asked alone.
+bool is_the_clients_own(const upstream_reply& reply) {
+  if (!reply.whole || !reply.viewed || reply.view.ok) return false;
+  return protocol::is_server_trouble(reply.view.code) || reply.body.find("errorLabels").has_value();
+}
+
 // R4: a read may not ask for a time that the primary has not reached yet, as far as is known.
 bool read_flow::raise_lower() {
   if (lower_ > s_.shared().coherence.newest_operation_time()) return false;
@@ -106,9 +113,10 @@ task<void> read_flow::fill() {
     protocol::byte_buffer().swap(reply.bytes);  // what it held is now for the entries and what is made of them
     co_return co_await answer_from_entries(outcome::miss);
   }
-  if (reshaped || (altered && !(reply.viewed && reply.view.ok) && reply.whole)) {
-    // R4: an altered command's answer never reaches the client when it is an error or cannot be turned into the
-    // client's own.
+  const bool refused = reply.whole && !(reply.viewed && reply.view.ok);
+  if ((reshaped || (altered && refused)) && !is_the_clients_own(reply)) {
+    // R4: an altered command's answer never reaches the client when it is an error that the change may have caused, or
+    // cannot be turned into the client's own.
     co_await skip_reply();
     co_return co_await send_own_bytes();
   }

@@ -92,6 +92,7 @@ task<bool> session::open_pooled() {
   const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, why);
   connect_deadline_ = {};
   if (stands && open_) co_return true;
+  if (!ec && !stands) client.lack = pooled_client::shortage::no_login;
   if (open_) tell_of_failed_connect(client.at, why);
   drop_upstream();
   co_return false;

@@ -169,6 +169,22 @@ TEST_F(SessionCache, a_read_behind_a_write_asks_for_its_time_R4) {
   EXPECT_EQ(field_in(concern, "afterClusterTime").timestamp(), first_time + 5);
 }
 
+// Its driver retries, and tells its monitors so; and who is overloaded is not asked twice for one.
+TEST_F(SessionCache, an_error_about_the_server_reaches_the_client_as_it_is_R4) {
+  prime();
+  static_cast<void>(client.ask(update()));
+  const document overloaded{
+      {"ok", 0.0}, {"code", 462}, {"errorLabels", array{"SystemOverloadedError", "RetryableError"}}};
+  std::size_t asked_before = finds();
+  for (const auto& error : {failed(11600), failed(9001), overloaded}) {
+    upstream.on("find", [error](const asked&) { return error; });
+    const auto reply = client.ask(find());
+    EXPECT_EQ(reply.bytes(), error.bytes());
+    EXPECT_EQ(finds(), ++asked_before);
+    EXPECT_TRUE(upstream.last("find").body.view().find("readConcern")) << "it was altered";
+  }
+}
+
 TEST_F(SessionCache, an_altered_commands_error_never_reaches_the_client_R4) {
   prime();
   static_cast<void>(client.ask(update()));

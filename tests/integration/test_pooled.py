@@ -18,10 +18,10 @@ import pytest
 from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.write_concern import WriteConcern
 from support.paths import daemon_binary
-from support.pooled import POOL_SIZE, LoggedIn, connections_to, log_in, start
+from support.pooled import POOL_SIZE, LoggedIn, connections_to, log_in, settings, start
 from support.raw import EXHAUST_ALLOWED, connect
 from support.scripted_upstream import PRIMARY, SECONDARY, ScriptedUpstream
-from support.servers import Daemon, Servers, Upstream
+from support.servers import ROOT_PASSWORD, Daemon, Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -245,6 +245,16 @@ def test_users_of_the_upstream_are_for_administrators(pool: Daemon, ann: Client)
     with log_in(pool, "chief") as chief:
         assert chief.admin.command(create)["ok"] == 1
         assert chief.admin.command("dropUser", name)["ok"] == 1
+
+
+def test_a_wrong_password_of_the_proxys_own_is_named(servers: Servers, guarded: Upstream) -> None:
+    """And is no fault of the client's login."""
+    wrong = guarded.uri.replace(ROOT_PASSWORD, "wrong")
+    daemon = servers.daemon(wrong, config=settings())
+    with log_in(daemon, "ann") as ann:
+        with pytest.raises(OperationFailure, match="own user cannot log in") as refused:
+            ann.shop.command("ping", maxTimeMS=500)
+        assert refused.value.code == UNREACHABLE
 
 
 # What drivers do on it

@@ -232,6 +232,13 @@ TEST(reply, state_changes_are_those_of_the_sdam_specification) {
   for (const auto code : {0, 1, 6, 50, 133, 262, 11000, 11601, -1}) EXPECT_FALSE(is_state_change(code)) << code;
 }
 
+TEST(reply, an_error_about_the_server_is_told_from_one_about_the_read_R4) {
+  for (const auto code : {6, 7, 89, 91, 189, 9001, 10107, 11600, 11602, 13435, 13436})
+    EXPECT_TRUE(is_server_trouble(code)) << code;
+  // 50, 134 and 262 may come of the time that a read was told to wait for.
+  for (const auto code : {0, 1, 9, 13, 26, 50, 134, 246, 262, 11000, -6}) EXPECT_FALSE(is_server_trouble(code)) << code;
+}
+
 TEST(reply, topology_version_is_taken_out) {
   const auto message = op_msg_message({{"ok", 0}, {"topologyVersion", document{{"counter", 6L}}}, {"code", 91}},
                                       {.request_id = 5, .response_to = 6});
