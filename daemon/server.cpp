@@ -27,6 +27,7 @@
 #include "daemon/status.hpp"
 #include "daemon/status_desk.hpp"
 #include "daemon/tls_contexts.hpp"
+#include "daemon/upstream_tls_files.hpp"
 #include "daemon/verifier.hpp"
 #include "daemon/watchdog.hpp"
 
@@ -95,6 +96,7 @@ class server::impl {
   server_options options_;
   logger& log_;
   const cache::instant started_ = data_thread::now();
+  upstream_tls_files upstream_files_{options_.upstream.tls};
   process shared_;
   driver_runtime driver_;
   asio::io_context control_{1};
@@ -148,7 +150,8 @@ server::impl::impl(server_options options, logger& log)
   if (settings.listen.pose == config::pose_kind::replica_set) {
     shared_.advertise = to_string(settings.listen.advertise.value());
   }
-  shared_.upstream_tls.store(make_upstream_tls(options_.upstream.tls));
+  shared_.upstream_tls.store(upstream_files_.take());
+  upstream_files_.lead(options_.upstream);
   shared_.client_tls.store(make_client_tls(settings.listen));
   shared_.users = options_.users;
   shared_.account = std::move(options_.account);
@@ -357,7 +360,8 @@ void server::impl::reload() {
   notifier_.ready("accepting clients");
 }
 
-// For connections to come. One file that cannot be used leaves that side's certificates as they are.
+// For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
+// as they are.
 void server::impl::reload_certificates(const config::listen_settings& listen) {
   const auto renew = [this](auto& context, auto make) {
     if (!context.load()) return;
@@ -368,7 +372,7 @@ void server::impl::reload_certificates(const config::listen_settings& listen) {
     }
   };
   renew(shared_.client_tls, [&] { return make_client_tls(listen); });
-  renew(shared_.upstream_tls, [this] { return make_upstream_tls(options_.upstream.tls); });
+  renew(shared_.upstream_tls, [this] { return upstream_files_.take(); });
 }
 
 // Faults of users count with those of the settings.

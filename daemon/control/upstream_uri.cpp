@@ -87,6 +87,28 @@ std::string without_credentials(const uri_parts& parts) {
   return out;
 }
 
+// The URI with other values of the two options that name files, where they are given. A path of ours needs no %XX.
+std::string with_other_files(std::string_view text, const std::string& ca, const std::string& certificate_key) {
+  const uri_parts parts = cut(text);
+  std::string out(parts.scheme);
+  if (!parts.user_info.empty()) out += std::string(parts.user_info) + "@";
+  out += std::string(parts.hosts) + (parts.path.empty() ? "/" : std::string(parts.path));
+  char separator = '?';
+  for (const std::string_view option : parts.options) {
+    const std::string name = option_name(option);
+    out += separator;
+    if (!ca.empty() && (name == "tlscafile" || name == "sslcertificateauthorityfile")) {
+      out += name + "=" + ca;
+    } else if (!certificate_key.empty() && (name == "tlscertificatekeyfile" || name == "sslclientcertificatekeyfile")) {
+      out += name + "=" + certificate_key;
+    } else {
+      out += option;
+    }
+    separator = '&';
+  }
+  return out;
+}
+
 // Everything in the text that may be a secret. A malformed URI may be cut in the wrong place, so all up to its last '@'
 // counts.
 std::vector<std::string> secrets_of(std::string_view text) {
@@ -159,6 +181,13 @@ bool readable(const std::string& path) {
 }
 
 }  // namespace
+
+void read_tls_files_from(upstream_uri& uri, const std::string& ca, const std::string& certificate_key) {
+  uri.text = config::uri(with_other_files(uri.text.reveal(), ca, certificate_key));
+  uri.monitoring_text = with_other_files(uri.monitoring_text, ca, certificate_key);
+  if (!ca.empty()) uri.tls.ca_file = ca;
+  if (!certificate_key.empty()) uri.tls.certificate_key_file = certificate_key;
+}
 
 std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::string& error) {
   const auto refuse = [&](const std::string& why) {

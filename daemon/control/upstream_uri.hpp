@@ -50,4 +50,8 @@ struct upstream_uri {
 // then the program ends with status 2.
 [[nodiscard]] std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::string& error);
 
+// The same upstream, whose TLS files are read from these paths instead (no %XX in them). An empty one, and one for a
+// file that the URI does not name, changes nothing.
+void read_tls_files_from(upstream_uri& uri, const std::string& ca, const std::string& certificate_key);
+
 }  // namespace mongocached::daemon

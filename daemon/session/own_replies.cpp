@@ -98,7 +98,9 @@ task<void> fail(session& s, request& r, exchange how) {
     s.thread().count_shed(shed_reason::no_upstream);
   }
   const auto why = client != nullptr ? pooled_failure(s, r, how) : no_suitable_server(s);
-  const auto with = labels_of(r);
+  // Where there is no server to end a transaction on, a driver that tried again would only wait once more.
+  const bool hopeless = how == exchange::no_upstream && r.command.is("abortTransaction");
+  const auto with = hopeless ? labels() : labels_of(r);
   co_await refuse_with(s, r, why.code, why.text, with);
 }
 

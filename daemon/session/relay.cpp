@@ -6,6 +6,8 @@ namespace mongocached::daemon {
 namespace {
 
 constexpr cache::duration longest_selection = std::chrono::seconds(15);
+// A program that ends waits for its driver's farewell, whose outcome is nobody's concern.
+constexpr cache::duration longest_farewell = std::chrono::seconds(1);
 constexpr std::size_t piece_size = 64UL * 1024;
 
 // In smaller pieces where there is no room.
@@ -48,7 +50,8 @@ task<exchange> settle_unanswered(session& s) {
 
 cache::instant selection_deadline(const request& r) noexcept {
   const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(r.command.max_time_ms, 1'000'000));
-  return r.received + (asked.count() > 0 ? std::min(asked, longest_selection) : longest_selection);
+  const auto longest = r.command.is("endSessions") ? longest_farewell : longest_selection;
+  return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
 }
 
 task<exchange> forward(session& s, request& r, protocol::byte_view bytes) {

@@ -57,6 +57,30 @@ TEST_F(UpstreamUri, AuthSourceDefaultsToTheDatabaseThenAdmin) {
   EXPECT_EQ(parse("mongodb://h/db")->auth_source, "");
 }
 
+TEST_F(UpstreamUri, TlsFilesAreReadFromElsewhere) {
+  const std::string named =
+      "mongodb://u:p%40w@a:1,b/db?TLSCAFile=/dev/null&w=1&sslClientCertificateKeyFile=%2Fdev%2Fnull";
+  auto uri = parse(named);
+  ASSERT_TRUE(uri) << error_;
+  read_tls_files_from(*uri, "/proc/self/fd/7", "/proc/self/fd/8");
+  EXPECT_EQ(uri->text.reveal(),
+            "mongodb://u:p%40w@a:1,b/db?tlscafile=/proc/self/fd/7&w=1&sslclientcertificatekeyfile=/proc/self/fd/8");
+  EXPECT_EQ(uri->monitoring_text,
+            "mongodb://a:1,b/?tlscafile=/proc/self/fd/7&w=1&sslclientcertificatekeyfile=/proc/self/fd/8");
+  EXPECT_EQ(uri->tls.ca_file, "/proc/self/fd/7");
+  EXPECT_EQ(uri->tls.certificate_key_file, "/proc/self/fd/8");
+}
+
+TEST_F(UpstreamUri, WithoutOtherTlsFilesItStaysAsItIs) {
+  auto uri = parse("mongodb://h:1/?tls=true");
+  ASSERT_TRUE(uri) << error_;
+  const auto before = *uri;
+  read_tls_files_from(*uri, "", "");
+  EXPECT_EQ(uri->text.reveal(), before.text.reveal());
+  EXPECT_EQ(uri->monitoring_text, before.monitoring_text);
+  EXPECT_EQ(uri->tls.ca_file, "");
+}
+
 TEST_F(UpstreamUri, TlsOptions) {
   EXPECT_TRUE(parse("mongodb://h/?tls=true")->tls.enabled);
   EXPECT_TRUE(parse("mongodb://h/?ssl=true")->tls.enabled);

@@ -1,5 +1,6 @@
 """The primary dies, comes back and steps down under load through two daemons that share a Redis.
 
+Once with clients that have logged in, by drivers that have to log in anew; once without users.
 Nothing that was acknowledged is lost, nothing hangs, nothing stale is answered, and nothing is left
 over.
 """
@@ -16,7 +17,7 @@ from pymongo.errors import PyMongoError
 from support.counted import REQUESTS
 from support.judged_load import DATABASE, DRIVER_TIMEOUT, Load
 from support.pooled import connections_to
-from support.servers import Daemon, Servers, Upstream
+from support.servers import ROOT_PASSWORD, ROOT_USER, Daemon, Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -50,24 +51,35 @@ def step_down(upstream: Upstream) -> None:
 FAULTS: dict[str, Callable[[Upstream], None]] = {"killed": kill, "stepped down": step_down}
 
 
+LOGIN = {"username": ROOT_USER, "password": ROOT_PASSWORD, "authSource": "admin"}
+USER = f'[[user]]\nname = "{ROOT_USER}"\npassword = "{ROOT_PASSWORD}"\n'
+
+
+@pytest.fixture(params=["nobody logs in", "logged in"])
+def login(request: pytest.FixtureRequest) -> Document:
+    return LOGIN if request.param == "logged in" else {}
+
+
 @pytest.fixture
-def own_upstream(servers: Servers) -> Upstream:
+def own_upstream(servers: Servers, login: Document) -> Upstream:
     # Without it a kill loses the last writes, which is a rollback and another test's matter.
-    upstream = servers.upstream(extra=["--sync-on-commit"])
+    upstream = servers.upstream(auth=bool(login), extra=["--sync-on-commit"])
     with upstream.client() as client:
         client[DATABASE].rows.insert_one({"_id": "first"})
     return upstream
 
 
 @pytest.fixture
-def daemons(servers: Servers, own_upstream: Upstream) -> list[Daemon]:
+def daemons(servers: Servers, own_upstream: Upstream, login: Document) -> list[Daemon]:
     """One passes its clients' connections through, the other has a pool; they share a Redis."""
     with own_upstream.client() as client:
         name = client.admin.command("hello")["setName"]
     # Not a direct connection: a secondary is no server for it.
-    uri = f"mongodb://{own_upstream.address}/?replicaSet={name}"
+    user = f"{ROOT_USER}:{ROOT_PASSWORD}@" if login else ""
+    uri = f"mongodb://{user}{own_upstream.address}/?replicaSet={name}"
     redis = servers.redis()
-    return [servers.daemon(uri, redis.uri, config=config) for config in (CALM, POOLED + CALM)]
+    pooled = POOLED + CALM + (USER if login else "")
+    return [servers.daemon(uri, redis.uri, config=config) for config in (CALM, pooled)]
 
 
 def hits(daemon: Daemon) -> float:
@@ -77,20 +89,28 @@ def hits(daemon: Daemon) -> float:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_failover_under_load(
-    own_upstream: Upstream, daemons: list[Daemon], fault: str, capsys: pytest.CaptureFixture[str]
+    own_upstream: Upstream,
+    daemons: list[Daemon],
+    login: Document,
+    fault: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = [connections_to(own_upstream.port, daemon.process.pid) for daemon in daemons]
-    load = Load(daemons, CLIENTS)
+    load = Load(daemons, CLIENTS, **login)
     resumed = []
     with load:
         load.goes_on()
+        logins = [sasl(daemon) for daemon in daemons]
         for _ in range(ROUNDS):
             FAULTS[fault](own_upstream)
             resumed.append(load.goes_on())
         served = [hits(daemon) for daemon in daemons]
     with capsys.disabled():
         took, what = load.longest
-        print(f"\n{fault}: {len(load.rows)} rows acknowledged, {len(load.in_doubt)} in doubt, ")
+        who = "logged in" if login else "nobody logged in"
+        print(
+            f"\n{fault}, {who}: {len(load.rows)} rows acknowledged, {len(load.in_doubt)} in doubt, "
+        )
         print(f"  errors {dict(load.errors)}, longest call {took:.2f} s ({what}), hits {served}, ")
         print(f"  all clients went on after {', '.join(f'{s:.2f}' for s in resumed)} s")
     assert load.violations == []
@@ -100,8 +120,15 @@ def test_failover_under_load(
     assert all(count > 0 for count in served), "otherwise nothing was proved of the cache"
     nothing_was_lost(own_upstream, load)
     for daemon in daemons:
-        answers_are_the_upstreams(daemon, own_upstream)
+        answers_are_the_upstreams(daemon, own_upstream, login)
+    if login and fault == "killed":
+        # Whose identity was the dead connection's; a pool logs in by itself.
+        assert sasl(daemons[0]) >= logins[0] + ROUNDS * CLIENTS
     nothing_is_left_over(own_upstream, daemons, before)
+
+
+def sasl(daemon: Daemon) -> float:
+    return daemon.metrics().value(REQUESTS, command="sasl")
 
 
 def nothing_was_lost(upstream: Upstream, load: Load) -> None:
@@ -115,12 +142,12 @@ def nothing_was_lost(upstream: Upstream, load: Load) -> None:
         assert counter.acknowledged <= counters[counter.id] <= most, counter
 
 
-def answers_are_the_upstreams(daemon: Daemon, upstream: Upstream) -> None:
+def answers_are_the_upstreams(daemon: Daemon, upstream: Upstream, login: Document) -> None:
     """Asked twice: the second answer comes from the cache."""
     daemon.catch_up()
     with upstream.client() as client:
         expected = answers(client)
-    with pymongo.MongoClient(daemon.uri) as client:
+    with pymongo.MongoClient(daemon.uri, **login) as client:
         before = hits(daemon)
         for turn in ("first", "second"):
             assert answers(client) == expected, turn

@@ -55,7 +55,7 @@ class Told:
 class LoadClient(threading.Thread):
     """One program with two clients: one that never repeats a write, and one as drivers are."""
 
-    def __init__(self, daemon: Daemon, name: str, peers: Sequence[Counter]) -> None:
+    def __init__(self, daemon: Daemon, name: str, peers: Sequence[Counter], **options: Any) -> None:
         super().__init__(name=name, daemon=True)
         self.counter = Counter(name)
         self.peers = peers
@@ -63,8 +63,8 @@ class LoadClient(threading.Thread):
         self.failure: BaseException | None = None
         self._stop_asked = threading.Event()
         self._next = 0
-        self._once = connected(daemon, retryWrites=False, retryReads=False)
-        self._again = connected(daemon)
+        self._once = connected(daemon, retryWrites=False, retryReads=False, **options)
+        self._again = connected(daemon, **options)
 
     def run(self) -> None:
         steps = [self._count, self._read_peers, self._insert, self._count_and_see, self._read_back]
@@ -171,14 +171,17 @@ def connected(daemon: Daemon, **options: Any) -> pymongo.MongoClient[Document]:
 
 
 class Load:
-    """Several clients of each daemon; inside `with` they are at work."""
+    """Several clients of each daemon; inside `with` they are at work.
 
-    def __init__(self, daemons: Sequence[Daemon], clients: int) -> None:
+    `options` are their drivers', such as whom they log in as.
+    """
+
+    def __init__(self, daemons: Sequence[Daemon], clients: int, **options: Any) -> None:
         self.clients: list[LoadClient] = []
         for number, daemon in enumerate(daemons):
             peers: list[Counter] = []
             for i in range(clients):
-                client = LoadClient(daemon, f"{chr(ord('A') + number)}{i}", peers)
+                client = LoadClient(daemon, f"{chr(ord('A') + number)}{i}", peers, **options)
                 peers.append(client.counter)
                 self.clients.append(client)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -61,6 +62,8 @@ class DelayLine:
             if not chunk:
                 if self._writer.can_write_eof():
                     self._writer.write_eof()
+                else:  # TLS ends both directions at once
+                    self._writer.close()
                 return
             self._writer.write(chunk)
             await self._writer.drain()
@@ -70,19 +73,27 @@ class DelayLine:
 class Relay:
     """Listens on a port of its own and connects each client to the target."""
 
-    def __init__(self, host: str, port: int, delay: float = 0.0) -> None:
+    def __init__(
+        self, host: str, port: int, delay: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.target = (host, port)
         self.delay = delay
         """Seconds added to each direction: half the round trip. May change at any time."""
+        self.tls = tls
+        """Clients have to speak it; the target never does. Holds from the next `listen` on."""
         self.connections = 0
         """How many clients have connected so far."""
+        self.turns_away: Callable[[int], bool] = lambda _: False
+        """Whether the connection of that number is closed as soon as it is there."""
         self.flowing = asyncio.Event()
         self.flowing.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        self._server = await asyncio.start_server(self._serve, host, port, backlog=1024)
+        self._server = await asyncio.start_server(
+            self._serve, host, port, backlog=1024, ssl=self.tls
+        )
         return self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
@@ -99,6 +110,9 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        if self.turns_away(self.connections):
+            writer.transport.abort()
+            return
         self._writers.add(writer)
         far_writer: asyncio.StreamWriter | None = None
         try:
@@ -127,16 +141,24 @@ def reset_on_close(writer: asyncio.StreamWriter) -> None:
 class RelayThread:
     """A relay on a thread of its own, for tests that are not asynchronous."""
 
-    def __init__(self, port: int, delay: float = 0.0, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        port: int,
+        delay: float = 0.0,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+        at: str = "127.0.0.1",
+    ) -> None:
+        self._at = at
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._relay = self._call(lambda: Relay(host, port, delay))
-        self.port: int = self._wait(self._relay.listen())
+        self._relay = self._call(lambda: Relay(host, port, delay, tls))
+        self.port: int = self._wait(self._relay.listen(at))
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"[{self._at}]:{self.port}" if ":" in self._at else f"{self._at}:{self.port}"
 
     @property
     def uri(self) -> str:
@@ -150,6 +172,17 @@ class RelayThread:
     def set_delay(self, seconds: float) -> None:
         self._relay.delay = seconds
 
+    def turn_away(self, which: Callable[[int], bool]) -> None:
+        """Closes connections at once, by their number; present ones stay. `let_in` ends it."""
+
+        def begin() -> None:
+            self._relay.turns_away = which
+
+        self._call(begin)
+
+    def let_in(self) -> None:
+        self.turn_away(lambda _: False)
+
     def set_target(self, port: int, host: str = "127.0.0.1") -> None:
         """New connections go there; present ones stay where they are."""
 
@@ -157,6 +190,16 @@ class RelayThread:
             self._relay.target = (host, port)
 
         self._call(move)
+
+    def set_tls(self, tls: ssl.SSLContext) -> None:
+        """For new connections; present ones stay as they are."""
+
+        async def renew() -> None:
+            self._relay.refuse()
+            self._relay.tls = tls
+            await self._relay.listen(self._at, self.port)
+
+        self._wait(renew())
 
     def cut(self) -> None:
         """Resets every connection; new ones are taken."""
@@ -174,7 +217,7 @@ class RelayThread:
         self._call(self._relay.refuse)
 
     def accept(self) -> None:
-        self._wait(self._relay.listen(port=self.port))
+        self._wait(self._relay.listen(self._at, self.port))
 
     def stop(self) -> None:
         if self._thread.is_alive():

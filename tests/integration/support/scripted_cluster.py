@@ -17,26 +17,31 @@ class SetMember(ScriptedUpstream):
     def __init__(self, kind: Mapping[str, Any] = SECONDARY) -> None:
         super().__init__(kind)
         self.hosts: list[str] = []
+        self.me = f"127.0.0.1:{self.port}"
+        """One of the hosts."""
         self.refusals: dict[str, Document] = {}
 
     def _reply(self, name: str, command: Document) -> Document:
         if refusal := self.refusals.get(name):
             return dict(refusal)
         reply = super()._reply(name, command)
-        return {**reply, "hosts": self.hosts} if "hosts" in reply else reply
+        return {**reply, "hosts": self.hosts, "me": self.me} if "hosts" in reply else reply
 
 
 class ScriptedSet:
-    """Two members, of which one at a time is primary. They tell nobody: they have to be asked."""
+    """Members of which one at a time is primary. They tell nobody: they have to be asked."""
 
-    def __init__(self) -> None:
-        self.members = [SetMember(), SetMember()]
+    def __init__(self, count: int = 2) -> None:
+        self.members = [SetMember() for _ in range(count)]
         self.primary = self.members[0]
         self._term = 0
-        hosts = [f"127.0.0.1:{member.port}" for member in self.members]
-        for member in self.members:
-            member.hosts = hosts
+        self.publish()
         self.elect(self.primary)
+
+    def publish(self) -> None:
+        """Makes `me` of each known to all."""
+        for member in self.members:
+            member.hosts = [each.me for each in self.members]
 
     @property
     def uri(self) -> str:
@@ -49,7 +54,9 @@ class ScriptedSet:
     def elect(self, member: SetMember) -> None:
         self._term += 1
         self.primary = member
-        self.secondary.kind = SECONDARY
+        for other in self.members:
+            if other is not member:
+                other.kind = SECONDARY
         member.kind = {**PRIMARY, "electionId": ObjectId(f"7fffffff{self._term:016x}")}
 
     def __enter__(self) -> ScriptedSet:

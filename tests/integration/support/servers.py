@@ -341,8 +341,8 @@ class Servers:
     def daemon(self, upstream_uri: str, redis_uri: str = "none", **options: Any) -> Daemon:
         return self._started(Daemon(self.folder(), upstream_uri, redis_uri, **options))
 
-    def relay(self, port: int, delay: float = 0.0) -> RelayThread:
-        relay = RelayThread(port, delay)
+    def relay(self, port: int, delay: float = 0.0, **options: Any) -> RelayThread:
+        relay = RelayThread(port, delay, **options)
         self._relays.append(relay)
         return relay
 
