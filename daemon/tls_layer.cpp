@@ -23,6 +23,12 @@ std::string describe_failure() {
   return errno != 0 ? std::generic_category().message(errno) : "the peer closed the connection";
 }
 
+// SSL_is_init_finished() does not tell it after a fault: OpenSSL then takes itself to be in a handshake again.
+bool was_secured(const ::SSL* ssl) {
+  std::uint8_t first_byte = 0;
+  return ::SSL_get_peer_finished(ssl, &first_byte, 1) > 0;
+}
+
 }  // namespace
 
 void tls_layer::release::operator()(ssl_st* ssl) const noexcept {
@@ -80,7 +86,7 @@ io_result tls_layer::stopped(int returned) {
       return {0, state::ended};
     default:
       // A peer that closes without a goodbye does no harm here: lengths frame everything that is read.
-      if (is_secured() && ::ERR_GET_REASON(::ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+      if (was_secured(ssl_.get()) && ::ERR_GET_REASON(::ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         return {0, state::ended};
       }
       fault_ = describe_failure();

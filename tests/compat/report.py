@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from deployments import Deployed
 from outcomes import FAILED, PASSED, SKIPPED, counts
-from programs import Compared
+from programs import NO_STEPS, Compared
 from stack import MONGOS
 from suites import SuiteResult
 
@@ -19,8 +20,12 @@ another upstream of the same kind, with Redis and default settings. What matters
 """
 
 
-def render(programs: Sequence[Compared], suites: Sequence[SuiteResult]) -> str:
+def render(
+    programs: Sequence[Compared], suites: Sequence[SuiteResult], deployed: Sequence[Deployed]
+) -> str:
     parts = [HEAD, _programs(programs)]
+    if deployed:
+        parts.append(_deployments(deployed))
     if suites:
         parts += [_suites(suites), _unexplained(suites), _explained(suites)]
         parts += [_of_any_proxy(suites), _topology(suites)]
@@ -55,7 +60,34 @@ def _programs(programs: Sequence[Compared]) -> str:
 
 
 def _without_program(outcomes: Mapping) -> dict:
-    return {name: outcome for name, outcome in outcomes.items() if name != "program"}
+    return {name: outcome for name, outcome in outcomes.items() if name not in NO_STEPS}
+
+
+def _deployments(deployed: Sequence[Deployed]) -> str:
+    names = [one.deployment.name for one in deployed]
+    lines = [
+        "## The same steps in every deployment",
+        "Steps that pass through, of those that pass straight under the same conditions.",
+        "",
+        *(f"- {one.deployment.name}: {one.deployment.what}" for one in deployed),
+        "",
+        f"| driver | {' | '.join(names)} |",
+        f"|---|{'---|' * len(names)}",
+    ]
+    for row in zip(*(one.compared for one in deployed), strict=True):
+        lines.append(f"| {row[0].program.name} | {' | '.join(map(_cell, row))} |")
+    lines.append("")
+    for one in deployed:
+        lines += [
+            f"- {compared.program.name}, {one.deployment.name}: {step} fails through: {why}"
+            for compared in one.compared
+            for step, why in compared.broken().items()
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(one: Compared) -> str:
+    return f"not run: {one.skipped}" if one.skipped else "{} of {}".format(*one.passed())
 
 
 def _suites(suites: Sequence[SuiteResult]) -> str:

@@ -77,5 +77,33 @@ TEST_F(tls_layer_test, what_did_not_fit_is_held) {
   EXPECT_FALSE(server->holds_bytes());
 }
 
+// Most drivers close without a goodbye. That is an end like any other, though OpenSSL then takes itself to be in a
+// handshake again; it was once reported as "TLS failed".
+TEST_F(tls_layer_test, an_end_without_a_goodbye_is_no_fault) {
+  std::array<std::uint8_t, 3> into{};
+  EXPECT_EQ(client->send(std::array<std::uint8_t, 3>{1, 2, 3}).size, 3);
+  EXPECT_EQ(server->receive(into).size, 3);
+  ASSERT_EQ(::shutdown(ends[0], SHUT_WR), 0);
+  EXPECT_EQ(server->receive(into).how, state::ended);
+  EXPECT_EQ(server->fault(), "");
+}
+
+TEST_F(tls_layer_test, nor_is_a_servers_end_without_a_goodbye) {
+  ASSERT_EQ(::shutdown(ends[1], SHUT_WR), 0);
+  EXPECT_EQ(client->peek().how, state::ended);
+  EXPECT_EQ(client->fault(), "");
+}
+
+TEST_F(tls_layer_test, an_end_within_the_handshake_is_a_fault) {
+  std::array<int, 2> other{-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, other.data()), 0);
+  tls_layer unfinished(server_context, other[1]);
+  EXPECT_EQ(unfinished.handshake().how, state::would_block);
+  ASSERT_EQ(::shutdown(other[0], SHUT_WR), 0);
+  EXPECT_EQ(unfinished.handshake().how, state::failed);
+  EXPECT_NE(unfinished.fault(), "");
+  for (const int end : other) ::close(end);
+}
+
 }  // namespace
 }  // namespace mongocached::daemon

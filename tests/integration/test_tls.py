@@ -132,6 +132,17 @@ def test_handshake_in_single_bytes(daemon_with_tls: TlsDaemon) -> None:
     assert bson.decode(reply[21:])["ok"] == 1
 
 
+def test_a_client_that_leaves_without_a_goodbye_has_just_closed(
+    daemon_with_tls: TlsDaemon,
+) -> None:
+    """As most drivers do. It was once counted and logged as TLS that failed."""
+    with connect(daemon_with_tls, tls=trusting(daemon_with_tls.certificates)) as raw:
+        assert raw.request(PING).document["ok"] == 1
+    wait_until(lambda: daemon_with_tls.disconnects("client_closed") == 1, what="the close counted")
+    assert daemon_with_tls.disconnects("tls_failed") == 0
+    assert "TLS failed" not in daemon_with_tls.process.log_text()
+
+
 @pytest.mark.parametrize(
     "words", [op_msg(PING), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" * 20]
 )

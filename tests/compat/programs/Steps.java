@@ -38,6 +38,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -254,8 +255,10 @@ public final class Steps implements CommandListener, ClusterListener {
 
   private void faults() {
     step("retryable read", () -> {
-      failOnce("find");
-      check(things.find(Filters.eq("n", 5)).first() != null, "read again");
+      int before = Collections.frequency(begun.values(), "distinct");
+      failOnce("distinct"); // no cache answers it, and no proxy repeats it
+      check(things.distinct("n", Filters.eq("n", 5), Integer.class).first() == 5, "read again");
+      check(Collections.frequency(begun.values(), "distinct") == before + 2, "by the driver");
     });
     step("retryable write", () -> {
       failOnce("insert");

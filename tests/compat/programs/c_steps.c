@@ -151,6 +151,82 @@ static bool cursor_batches(world *w) {
   return (in_order && next == MANY - 1) || no("not all of them in order", NULL);
 }
 
+/* A command of the database, with retryable reads; true if it went well and `path` in its answer is the number `wanted`. */
+static bool answers(world *w, bson_t *command, const char *path, int64_t wanted, bson_error_t *error) {
+  bson_t reply;
+  bson_iter_t at, found;
+  const bool ok = mongoc_client_read_command_with_opts(w->client, mongoc_database_get_name(w->database), command, NULL,
+                                                       NULL, &reply, error);
+  const bool equal = ok && bson_iter_init(&at, &reply) && bson_iter_find_descendant(&at, path, &found) &&
+                     bson_iter_as_int64(&found) == wanted;
+  bson_destroy(&reply);
+  bson_destroy(command);
+  return equal;
+}
+
+static bool cursor_killed(world *w) {
+  bson_error_t error = {0};
+  const bson_t *found;
+  bson_t everything = BSON_INITIALIZER;
+  bson_t *options = BCON_NEW("batchSize", BCON_INT32(5));
+  mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(w->things, &everything, options, NULL);
+  mongoc_cursor_next(cursor, &found);
+  const int64_t id = mongoc_cursor_get_id(cursor);
+  bson_t *order = BCON_NEW("killCursors", "things", "cursors", "[", BCON_INT64(id), "]");
+  const bool killed = answers(w, order, "cursorsKilled.0", id, &error);
+  while (mongoc_cursor_next(cursor, &found)) {
+  }
+  const bool failed = mongoc_cursor_error(cursor, &error);
+  mongoc_cursor_destroy(cursor);
+  bson_destroy(options);
+  bson_destroy(&everything);
+  if (!killed) return no("not killed", &error);
+  return (failed && error.code == 43) || no("a killed cursor goes on", &error);
+}
+
+static bool count_distinct_aggregate(world *w) {
+  bson_error_t error = {0};
+  const bson_t *found;
+  bson_iter_t at;
+  bson_t *four = BCON_NEW("n", BCON_INT32(4));
+  const int64_t count = mongoc_collection_count_documents(w->things, four, NULL, NULL, NULL, &error);
+  bson_destroy(four);
+  if (count != 50) return no("count", &error);
+  bson_t *distinct = BCON_NEW("distinct", "things", "key", "n", "query", "{", "n", "{", "$gte", BCON_INT32(9), "}", "}");
+  if (!answers(w, distinct, "values.0", 9, &error)) return no("distinct", &error);
+  bson_t *sums = BCON_NEW("pipeline", "[", "{", "$match", "{", "n", BCON_INT32(8), "}", "}", "{", "$group", "{", "_id",
+                          "$n", "c", "{", "$sum", BCON_INT32(1), "}", "}", "}", "]");
+  mongoc_cursor_t *cursor = mongoc_collection_aggregate(w->things, MONGOC_QUERY_NONE, sums, NULL, NULL);
+  const bool summed = mongoc_cursor_next(cursor, &found) && bson_iter_init_find(&at, found, "c") &&
+                      bson_iter_as_int64(&at) == 50;
+  mongoc_cursor_error(cursor, &error);
+  mongoc_cursor_destroy(cursor);
+  bson_destroy(sums);
+  return summed || no("aggregate", &error);
+}
+
+static int index_count(world *w) {
+  const bson_t *found;
+  int count = 0;
+  mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(w->things, NULL);
+  while (mongoc_cursor_next(cursor, &found)) count++;
+  mongoc_cursor_destroy(cursor);
+  return count;
+}
+
+static bool indexes(world *w) {
+  bson_error_t error = {0};
+  bson_t *make = BCON_NEW("createIndexes", "things", "indexes", "[", "{", "key", "{", "n", BCON_INT32(1), "}", "name",
+                          "by_n", "}", "]");
+  const bool made = mongoc_database_write_command_with_opts(w->database, make, NULL, NULL, &error);
+  bson_destroy(make);
+  if (!made) return no("not made", &error);
+  if (index_count(w) != 2) return no("not two indexes", NULL);
+  if (!mongoc_database_has_collection(w->database, "things", &error)) return no("things is not listed", &error);
+  if (!mongoc_collection_drop_index(w->things, "by_n", &error)) return no("not dropped", &error);
+  return index_count(w) == 1 || no("not one index", NULL);
+}
+
 static bool session_reads(world *w) {
   bson_error_t error = {0};
   mongoc_client_session_t *session = mongoc_client_start_session(w->client, NULL, &error);
@@ -190,24 +266,97 @@ static bool aborts(world *w) {
   return ok || no("not as before", &error);
 }
 
-static bool change_stream(world *w) {
-  bson_error_t error = {0};
-  const bson_t *change = NULL;
+static mongoc_change_stream_t *watch(world *w, const bson_t *token) {
   bson_t pipeline = BSON_INITIALIZER;
   bson_t *options = BCON_NEW("maxAwaitTimeMS", BCON_INT32(500));
+  if (token) BSON_APPEND_DOCUMENT(options, "resumeAfter", token);
   mongoc_change_stream_t *stream = mongoc_collection_watch(w->things, &pipeline, options);
-  bool ok = insert(w, "watched", NULL, &error);
-  bool told = false;
-  for (int i = 0; ok && !told && i < 40; i++) told = mongoc_change_stream_next(stream, &change);
-  mongoc_change_stream_error_document(stream, &error, NULL);
-  mongoc_change_stream_destroy(stream);
   bson_destroy(options);
   bson_destroy(&pipeline);
+  return stream;
+}
+
+/* Whether the next change is one of the document with this `_id`. */
+static bool tells(mongoc_change_stream_t *stream, const char *id) {
+  const bson_t *change;
+  bson_iter_t at, key;
+  for (int i = 0; i < 40; i++) {
+    if (!mongoc_change_stream_next(stream, &change)) continue;
+    return bson_iter_init(&at, change) && bson_iter_find_descendant(&at, "documentKey._id", &key) &&
+           strcmp(bson_iter_utf8(&key, NULL), id) == 0;
+  }
+  return false;
+}
+
+static bool change_stream(world *w) {
+  bson_error_t error = {0};
+  mongoc_change_stream_t *stream = watch(w, NULL);
+  const bool told = insert(w, "watched", NULL, &error) && tells(stream, "watched");
+  mongoc_change_stream_error_document(stream, &error, NULL);
+  mongoc_change_stream_destroy(stream);
   return told || no("no change is told", &error);
 }
 
+static bool change_stream_resumes(world *w) {
+  bson_error_t error = {0};
+  mongoc_change_stream_t *stream = watch(w, NULL);
+  bool told = insert(w, "first", NULL, &error) && insert(w, "second", NULL, &error) && tells(stream, "first");
+  if (told) {
+    mongoc_change_stream_t *again = watch(w, mongoc_change_stream_get_resume_token(stream));
+    told = tells(again, "second");
+    mongoc_change_stream_error_document(again, &error, NULL);
+    mongoc_change_stream_destroy(again);
+  }
+  mongoc_change_stream_destroy(stream);
+  return told || no("does not go on behind the token", &error);
+}
+
+/* Whether what was stored comes back, read in pieces. */
+static bool downloads(mongoc_gridfs_bucket_t *bucket, const bson_value_t *id, const char *content, size_t size,
+                      bson_error_t *error) {
+  static char piece[70000];
+  mongoc_stream_t *file = mongoc_gridfs_bucket_open_download_stream(bucket, id, error);
+  if (!file) return false;
+  size_t at = 0;
+  ssize_t got;
+  while ((got = mongoc_stream_read(file, piece, sizeof piece, 1, 0)) > 0) {
+    if (at + (size_t)got > size || memcmp(content + at, piece, (size_t)got) != 0) break;
+    at += (size_t)got;
+  }
+  mongoc_gridfs_bucket_stream_error(file, error);
+  mongoc_stream_destroy(file);
+  return at == size && got == 0;
+}
+
+static bool gridfs(world *w) {
+  static char content[256000];
+  bson_error_t error = {0};
+  bson_value_t id;
+  for (size_t i = 0; i < sizeof content; i++) content[i] = (char)(i % 251);
+  bson_t *options = BCON_NEW("chunkSizeBytes", BCON_INT32(50000));
+  mongoc_gridfs_bucket_t *bucket = mongoc_gridfs_bucket_new(w->database, options, NULL, &error);
+  bson_destroy(options);
+  if (!bucket) return no("no bucket", &error);
+  mongoc_stream_t *file = mongoc_gridfs_bucket_open_upload_stream(bucket, "file", NULL, &id, &error);
+  bool ok = file && mongoc_stream_write(file, content, sizeof content, 0) == (ssize_t)sizeof content;
+  ok = ok && mongoc_stream_close(file) == 0;
+  mongoc_stream_destroy(file);
+  for (int i = 0; ok && i < 2; i++) ok = downloads(bucket, &id, content, sizeof content, &error);
+  ok = ok && mongoc_gridfs_bucket_delete_by_id(bucket, &id, &error);
+  mongoc_gridfs_bucket_destroy(bucket);
+  return ok || no("not the same bytes", &error);
+}
+
 static bool retryable_read(world *w) {
-  return fail_once(w, "find") && (number(w, "tx", NULL) == 1 || no("not read again", NULL));
+  bson_error_t error = {0};
+  bson_t *distinct = BCON_NEW("distinct", "things", "key", "n", "query", "{", "n", BCON_INT32(5), "}");
+  if (!fail_once(w, "distinct")) { /* no cache answers it, and no proxy repeats it */
+    bson_destroy(distinct);
+    return false;
+  }
+  const int before = w->begun;
+  if (!answers(w, distinct, "values.0", 5, &error)) return no("not read again", &error);
+  return w->begun == before + 2 || no("not by the driver", NULL);
 }
 
 static bool retryable_write(world *w) {
@@ -284,10 +433,15 @@ int main(int count, char **words) {
   step("bulk", bulk, &w);
   step("duplicate key", duplicate_key, &w);
   step("cursor batches", cursor_batches, &w);
+  step("cursor killed", cursor_killed, &w);
+  step("count distinct aggregate", count_distinct_aggregate, &w);
+  step("indexes", indexes, &w);
   step("session reads its writes", session_reads, &w);
   step("transaction commits", commits, &w);
   step("transaction aborts", aborts, &w);
   step("change stream", change_stream, &w);
+  step("change stream resumes", change_stream_resumes, &w);
+  step("gridfs", gridfs, &w);
   step("retryable read", retryable_read, &w);
   step("retryable write", retryable_write, &w);
   step("unacknowledged write", unacknowledged, &w);

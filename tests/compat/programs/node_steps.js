@@ -130,8 +130,9 @@ async function main() {
     await bucket.delete(upload.id);
   });
   await step('retryable read', async () => {
-    await failOnce(client, 'find');
-    assert.ok(await things.findOne({ n: 5 }));
+    await failOnce(client, 'distinct'); // no cache answers it, and no proxy repeats it
+    assert.deepEqual(await things.distinct('n', { n: 5 }), [5]);
+    assert.deepEqual([...begun.values()].slice(-2), ['distinct', 'distinct']);
   });
   await step('retryable write', async () => {
     await failOnce(client, 'insert');

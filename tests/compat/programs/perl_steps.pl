@@ -152,8 +152,10 @@ step 'gridfs' => sub {
     $bucket->delete($id);
 };
 step 'retryable read' => sub {
-    fail_once('find');
-    check( $things->find_one( { n => 5 } ), 'read again' );
+    my $before = grep { $_ eq 'distinct' } values %begun;
+    fail_once('distinct');    # no cache answers it, and no proxy repeats it
+    check( "@{[ $things->distinct( 'n', { n => 5 } )->all ]}" eq '5', 'read again' );
+    check( ( grep { $_ eq 'distinct' } values %begun ) == $before + 2, 'by the driver' );
 };
 step 'retryable write' => sub {
     fail_once('insert');

@@ -19,6 +19,10 @@ class Commands(monitoring.CommandListener):
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         pass
 
+    def count(self, command: str) -> int:
+        """How many of this name were begun."""
+        return list(self.begun.values()).count(command)
+
 
 class Topology(monitoring.TopologyListener):
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 # The steps with Debian's Ruby driver (2.5), which is older than transactions: ruby_steps.rb URI DATABASE TOPOLOGY.
 require 'mongo'
 require 'stringio'
+require 'uri'
 
 $stdout.sync = true
 uri, name, topology = ARGV
@@ -33,9 +34,16 @@ def check(condition, what) = condition || raise(what)
 commands = Commands.new
 Mongo::Monitoring::Global.subscribe(Mongo::Monitoring::COMMAND, commands)
 # This version cannot decode the options of a URI under Ruby 3.
-options = { database: name, server_selection_timeout: 10 }
-options[:replica_set] = Regexp.last_match(1) if uri =~ /replicaSet=(\w+)/
-client = Mongo::Client.new([uri[%r{//([^/?]+)}, 1]], options)
+def options_of(uri)
+  parsed = URI.parse(uri)
+  given = URI.decode_www_form(parsed.query.to_s).to_h
+  { user: parsed.user, password: parsed.password, auth_source: given['authSource'],
+    replica_set: given['replicaSet'], compressors: given['compressors']&.split(','),
+    ssl: given['tls'] && given['tls'] == 'true', ssl_ca_cert: given['tlsCAFile'] }.compact
+end
+
+options = { database: name, server_selection_timeout: 10, **options_of(uri) }
+client = Mongo::Client.new([uri[%r{//(?:[^@/]*@)?([^/?]+)}, 1]], options)
 things = client[:things]
 number = ->(id) { things.find(_id: id).first&.fetch('n') }
 client.database.drop

@@ -256,8 +256,12 @@ func (w *world) streams() {
 
 func (w *world) faults() {
 	step("retryable read", func() {
-		w.failOnce("find")
-		must(w.things.FindOne(w.ctx, bson.D{{"n", 5}}).Err())
+		before := w.seen.count("distinct")
+		w.failOnce("distinct") // no cache answers it, and no proxy repeats it
+		var values []int
+		must(w.things.Distinct(w.ctx, "n", bson.D{{"n", 5}}).Decode(&values))
+		check(len(values) == 1, "read again: %v", values)
+		check(w.seen.count("distinct") == before+2, "by the driver")
 	})
 	step("retryable write", func() {
 		w.failOnce("insert")
@@ -292,6 +296,19 @@ func (w *world) monitoring() {
 	step("topology monitoring", func() {
 		check(w.seen.topologies[w.topology], "%v without %s", w.seen.topologies, w.topology)
 	})
+}
+
+// How many commands of this name were begun.
+func (s *seen) count(name string) int {
+	s.Lock()
+	defer s.Unlock()
+	count := 0
+	for _, one := range s.begun {
+		if one == name {
+			count++
+		}
+	}
+	return count
 }
 
 func (s *seen) commands() *event.CommandMonitor {
