@@ -15,8 +15,8 @@ HEAD = """\
 
 Written by `make compat` (it installs what it needs first: `scripts/install-compat-deps`).
 Everything below was run twice: straight to the upstream, and through mongocached in front of
-another upstream of the same kind, with Redis and default settings. What matters:
-**nothing that passes straight fails through.**
+another upstream of the same kind, with Redis and default settings. **What passes straight passes
+through**, but for what is listed below, one a line, with its reason.
 """
 
 
