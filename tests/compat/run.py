@@ -17,7 +17,7 @@ from catalogue import suites
 from deployments import Deployed, deploy
 from places import ROOT
 from programs import NOTHING_STRAIGHT, Compared, Program, compare, programs
-from report import render
+from page import render
 from stack import Stack
 from suites import Suite, SuiteResult, run_suite
 from support.servers import Servers

@@ -98,7 +98,7 @@ def test_the_table_of_deployments_counts_what_passes_straight() -> None:
     from deployments import Deployed, deployments
     from outcomes import Outcome
     from programs import Compared, programs
-    from report import render
+    from page import render
 
     passed, failed = Outcome("passed"), Outcome("failed", "lost")
     straight = {"program": passed, "crud": passed, "bulk": passed, "gridfs": failed}

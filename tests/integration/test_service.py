@@ -132,9 +132,9 @@ def test_a_socket_that_is_none_for_clients_is_one_clear_line(upstream: Upstream)
             env={**os.environ, "LISTEN_FDS": "1"}, capture_output=True, text=True, timeout=30,
             check=False,
         )  # fmt: skip
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert "descriptor 3 is no TCP socket" in line
+    said = done.stderr.splitlines()
+    assert (done.returncode, len(said)) == (1, 1), done.stderr
+    assert "descriptor 3 is no TCP socket" in said[0]
 
 
 def health(daemon: Daemon, path: str) -> subprocess.CompletedProcess[str]:
