@@ -21,8 +21,8 @@ from pymongo.database import Database
 from support.servers import Daemon, Redis, Servers, Upstream
 
 Document = dict[str, Any]
-# As in the unit and the image: a daemon that is killed leaves no counters of libmongoc in /dev/shm, where the next one
-# with its process id would stumble over them, and say so on stderr.
+# As in the unit and the image: a daemon that is killed leaves no counters of libmongoc in /dev/shm,
+# where the next one with its process id would stumble over them, and say so on stderr.
 os.environ["MONGOC_DISABLE_SHM"] = "1"
 ALL_SERVERS = pytest.StashKey[list[Servers]]()
 LOG_SIZES = pytest.StashKey[dict[Path, int]]()

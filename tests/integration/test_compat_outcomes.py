@@ -97,8 +97,8 @@ def test_compression_has_to_be_the_one_asked_for_both_ways() -> None:
 def test_the_table_of_deployments_counts_what_passes_straight() -> None:
     from deployments import Deployed, deployments
     from outcomes import Outcome
-    from programs import Compared, programs
     from page import render
+    from programs import Compared, programs
 
     passed, failed = Outcome("passed"), Outcome("failed", "lost")
     straight = {"program": passed, "crud": passed, "bulk": passed, "gridfs": failed}
