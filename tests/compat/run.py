@@ -15,9 +15,9 @@ from pathlib import Path
 
 from catalogue import suites
 from deployments import Deployed, deploy
+from page import render
 from places import ROOT
 from programs import NOTHING_STRAIGHT, Compared, Program, compare, programs
-from page import render
 from stack import Stack
 from suites import Suite, SuiteResult, run_suite
 from support.servers import Servers
