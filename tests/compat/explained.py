@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-STREAM = "the fail point for one getMore is met by the getMore of the proxy's own change stream"
+STREAM = "the fail point is met by a getMore or the opening of the proxy's own change stream"
 READ = (
     "the fail point for one find is met by the read that fills the cache; where the proxy's own "
     "readConcern may have caused the error it repeats the read with the client's own bytes, so the "
@@ -25,10 +25,8 @@ PATTERNS = {
     r"::test_9_handles_getMore_error$": STREAM,
     r"ChangeStreams(Errors|Resume).*": STREAM,
     r"TestUnified(ExceededTimeLimit|ReadConcernMajorityNotAvailableYet)::": READ,
-    r"TestRetryableReads::test_(backoff|overload|retryable_reads_are_retried).*": READ,
-    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_getMore$": STREAM,
+    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_(getMore|retried_aggregate)$": STREAM,
     r"^TestClient/operations_don't_retry_after_a_context_timeout/read_op$": READ,
-    r"ImplicitSessions.*::test_readConcern_is_not_sent_on_retried_read.*": READ,
 }
 
 HELLO = "the proxy answers hello itself: it does not stream it, and upstream's delay is not in it"
