@@ -25,7 +25,8 @@ PATTERNS = {
     r"::test_9_handles_getMore_error$": STREAM,
     r"ChangeStreams(Errors|Resume).*": STREAM,
     r"TestUnified(ExceededTimeLimit|ReadConcernMajorityNotAvailableYet)::": READ,
-    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_(getMore|retried_aggregate)$": STREAM,
+    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_getMore$": STREAM,
+    r"^TestChangeStream_ReplicaSet/.*/errors_are_processed_for_SDAM_on_retried_agg": STREAM,
     r"^TestClient/operations_don't_retry_after_a_context_timeout/read_op$": READ,
 }
 
