@@ -74,39 +74,42 @@ bool is_about_authentication(const std::string& option) {
   return std::find(names.begin(), names.end(), option) != names.end();
 }
 
-// The URI without user, password and whatever asks for authentication: monitoring never authenticates.
-std::string without_credentials(const uri_parts& parts) {
-  std::string out = std::string(parts.scheme) + std::string(parts.hosts) + "/";
+std::string with_options(std::string address, const std::vector<std::string>& options) {
   char separator = '?';
-  for (const std::string_view option : parts.options) {
-    if (is_about_authentication(option_name(option))) continue;
-    out += separator;
-    out += option;
+  for (const auto& option : options) {
+    address += separator + option;
     separator = '&';
   }
-  return out;
+  return address;
+}
+
+// The URI without user, password and whatever asks for authentication: monitoring never authenticates.
+std::string without_credentials(const uri_parts& parts) {
+  std::vector<std::string> kept;
+  for (const std::string_view option : parts.options) {
+    if (!is_about_authentication(option_name(option))) kept.emplace_back(option);
+  }
+  return with_options(std::string(parts.scheme) + std::string(parts.hosts) + "/", kept);
 }
 
 // The URI with other values of the two options that name files, where they are given. A path of ours needs no %XX.
 std::string with_other_files(std::string_view text, const std::string& ca, const std::string& certificate_key) {
   const uri_parts parts = cut(text);
-  std::string out(parts.scheme);
-  if (!parts.user_info.empty()) out += std::string(parts.user_info) + "@";
-  out += std::string(parts.hosts) + (parts.path.empty() ? "/" : std::string(parts.path));
-  char separator = '?';
+  std::string address(parts.scheme);
+  if (!parts.user_info.empty()) address += std::string(parts.user_info) + "@";
+  address += std::string(parts.hosts) + (parts.path.empty() ? "/" : std::string(parts.path));
+  std::vector<std::string> options;
   for (const std::string_view option : parts.options) {
     const std::string name = option_name(option);
-    out += separator;
     if (!ca.empty() && (name == "tlscafile" || name == "sslcertificateauthorityfile")) {
-      out += name + "=" + ca;
+      options.push_back(name + "=" + ca);
     } else if (!certificate_key.empty() && (name == "tlscertificatekeyfile" || name == "sslclientcertificatekeyfile")) {
-      out += name + "=" + certificate_key;
+      options.push_back(name + "=" + certificate_key);
     } else {
-      out += option;
+      options.emplace_back(option);
     }
-    separator = '&';
   }
-  return out;
+  return with_options(std::move(address), options);
 }
 
 // Everything in the text that may be a secret. A malformed URI may be cut in the wrong place, so all up to its last '@'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deployments import Deployed
 from outcomes import FAILED, PASSED, SKIPPED, counts
@@ -122,45 +122,43 @@ def _modules(one: SuiteResult) -> str:
     return ", ".join(name.removeprefix("test_") for name in names) + "."
 
 
-def _listed(title: str, why: str, rows: Sequence[str]) -> str:
+def _listed(title: str, why: str, found: Iterable[Mapping[str, str]]) -> str:
+    """Tests, each with its reason, a suite behind the other."""
+    rows = [f"- `{test}`: {reason}" for one in found for test, reason in sorted(one.items())]
     return "\n".join([f"## {title}", why, "", *(rows or ["None."])]) + "\n"
 
 
 def _unexplained(suites: Sequence[SuiteResult]) -> str:
-    rows = [f"- `{test}`: {why}" for one in suites for test, why in sorted(one.broken.items())]
-    return _listed("Passes straight, fails through", "Faults of ours.", rows)
+    found = (one.broken for one in suites)
+    return _listed("Passes straight, fails through", "Faults of ours.", found)
 
 
 def _explained(suites: Sequence[SuiteResult]) -> str:
-    rows = [f"- `{test}`: {why}" for one in suites for test, why in sorted(one.explained.items())]
     why = (
         "Most arm a fail point for the next command of a kind and count on their own command to\n"
         "meet it. Each passes through a daemon with `cache.enabled = false` (same run)."
     )
-    return _listed("What a cache changes", why, rows)
+    return _listed("What a cache changes", why, (one.explained for one in suites))
 
 
 def _of_any_proxy(suites: Sequence[SuiteResult]) -> str:
-    rows = [f"- `{t}`: {why}" for one in suites for t, why in sorted(one.of_any_proxy.items())]
     why = (
         "What is asked is about the connection to a server of one's own. Each fails through a\n"
         "daemon with `cache.enabled = false` as well (same run)."
     )
-    return _listed("What any proxy changes", why, rows)
+    return _listed("What any proxy changes", why, (one.of_any_proxy for one in suites))
 
 
 def _topology(suites: Sequence[SuiteResult]) -> str:
-    skipped = [f"- `{t}`: {why}" for one in suites for t, why in one.skipped_by_topology().items()]
-    failed = [f"- `{t}`: {why}" for one in suites for t, why in one.only_through(FAILED).items()]
     passed = sum(len(one.only_through(PASSED)) for one in suites)
     first = _listed(
         "Skipped through, because the topology is a mongos",
         "They want a replica set, or commands that only a mongod has.",
-        skipped,
+        (one.skipped_by_topology() for one in suites),
     )
     second = _listed(
         "Skipped straight, because the topology is no mongos",
         f"{passed} of these pass through. Those that fail want a sharded cluster behind it:",
-        failed,
+        (one.only_through(FAILED) for one in suites),
     )
     return f"{first}\n{second}"
