@@ -45,34 +45,30 @@ task<error_code> byte_stream::start_tls(asio::ssl::context& context, const std::
   co_return asio::error::operation_aborted;
 }
 
-task<void> byte_stream::readable() {
-  if (socket_) co_await socket_->readable();
+io_result byte_stream::receive(std::span<std::uint8_t> into) {
+  if (!socket_->is_open()) return {0, state::ended};
+  const auto got = socket_->receive(into);
+  if (std::exchange(stirred_, false)) socket_->reading(true);
+  return got;
 }
 
-task<std::size_t> byte_stream::read_some(std::span<std::uint8_t> into, error_code& ec) {
-  while (socket_ && socket_->is_open()) {
-    const auto [size, how] = socket_->receive(into);
-    if (std::exchange(stirred_, false)) socket_->reading(true);
-    if (how == state::ok) co_return size;
-    if (how != state::would_block) {
-      ec = how == state::ended ? error_code(asio::error::eof) : error_code(asio::error::connection_reset);
-      co_return 0;
-    }
-    co_await socket_->readable();
-  }
-  ec = asio::error::operation_aborted;
-  co_return 0;
+prompt<error_code> byte_stream::write(protocol::byte_view bytes) {
+  if (!socket_ || !socket_->is_open()) return error_code(asio::error::operation_aborted);
+  const auto [size, how] = socket_->send(bytes);
+  if (is_lost(how)) return error_code(asio::error::connection_reset);
+  if (size == bytes.size()) return error_code{};
+  return write_rest(bytes.subspan(size));
 }
 
-task<error_code> byte_stream::write(protocol::byte_view bytes) {
-  while (socket_ && socket_->is_open()) {
+task<error_code> byte_stream::write_rest(protocol::byte_view bytes) {
+  while (!bytes.empty()) {
+    co_await socket_->writable();
+    if (!socket_->is_open()) co_return asio::error::operation_aborted;
     const auto [size, how] = socket_->send(bytes);
     if (is_lost(how)) co_return asio::error::connection_reset;
     bytes = bytes.subspan(size);
-    if (bytes.empty()) co_return error_code{};
-    co_await socket_->writable();
   }
-  co_return asio::error::operation_aborted;
+  co_return error_code{};
 }
 
 void byte_stream::close() noexcept {

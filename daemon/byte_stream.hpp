@@ -26,11 +26,11 @@ class byte_stream {
   // Client side of a TLS handshake (see tls_layer).
   [[nodiscard]] task<error_code> start_tls(asio::ssl::context& context, const std::string& host, bool check_host);
 
-  // Returns when there may be something to read: saves read_some() a try that is known to be vain.
-  [[nodiscard]] task<void> readable();
-  // At least one byte, or an error (end of stream is asio::error::eof).
-  [[nodiscard]] task<std::size_t> read_some(std::span<std::uint8_t> into, error_code& ec);
-  [[nodiscard]] task<error_code> write(protocol::byte_view bytes);
+  // Behind start_plain() or start_tls(). What is there at once.
+  [[nodiscard]] io_result receive(std::span<std::uint8_t> into);
+  // To be awaited: returns when there may be something to receive, or the stream was closed.
+  [[nodiscard]] auto readable() noexcept { return socket_->readable(); }
+  [[nodiscard]] prompt<error_code> write(protocol::byte_view bytes);
   void close() noexcept;
 
   // The peer closed, or sent something although nothing was asked. Does not wait.
@@ -39,6 +39,8 @@ class byte_stream {
   [[nodiscard]] const std::string& fault() const noexcept { return fault_; }
 
  private:
+  [[nodiscard]] task<error_code> write_rest(protocol::byte_view bytes);
+
   poller& poller_;
   tcp_socket connecting_;                  // until one of the two
   std::shared_ptr<polled_socket> socket_;  // from then on

@@ -23,19 +23,32 @@ task<error_code> upstream_link::connect(std::string host, std::uint16_t port, st
   co_return ec;
 }
 
-task<bool> upstream_link::read_more(std::size_t size) {
-  error_code ec;
-  const auto room = in_.prepare(size);
-  const auto got = co_await stream_.read_some(room, ec);
-  if (ec || got == 0) {
-    close();
-    co_return false;
+io_result::state upstream_link::read_now(std::size_t size) {
+  if (!open_) return io_result::state::ended;
+  const auto got = stream_.receive(in_.prepare(size));
+  in_.commit(got.size);
+  if (is_lost(got.how)) close();
+  return got.how;
+}
+
+// At least one byte. False: the connection is lost, and closed.
+prompt<bool> upstream_link::read_more(std::size_t size) {
+  const auto how = read_now(size);
+  if (how == io_result::state::would_block) return read_later(size);
+  return how == io_result::state::ok;
+}
+
+task<bool> upstream_link::read_later(std::size_t size) {
+  auto how = io_result::state::would_block;
+  while (how == io_result::state::would_block) {
+    co_await stream_.readable();
+    how = read_now(size);
   }
-  in_.commit(got);
-  co_return true;
+  co_return how == io_result::state::ok;
 }
 
 task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
+  if (!open_) co_return received::lost;
   if (in_.empty()) co_await stream_.readable();  // what was asked just now is not answered yet
   while (in_.size() < protocol::header_size) {
     if (!co_await read_more(small_piece)) co_return received::lost;

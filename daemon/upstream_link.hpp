@@ -31,7 +31,7 @@ class upstream_link {
   [[nodiscard]] task<error_code> connect(std::string host, std::uint16_t port, std::uint64_t version,
                                          std::shared_ptr<asio::ssl::context> tls, bool check_host);
 
-  [[nodiscard]] task<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
+  [[nodiscard]] prompt<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
 
   enum class received : std::uint8_t {
     whole,    // `into` is one message
@@ -63,7 +63,9 @@ class upstream_link {
   void release_memory() noexcept { in_.release(); }
 
  private:
-  [[nodiscard]] task<bool> read_more(std::size_t size);
+  [[nodiscard]] io_result::state read_now(std::size_t size);
+  [[nodiscard]] prompt<bool> read_more(std::size_t size);
+  [[nodiscard]] task<bool> read_later(std::size_t size);
 
   asio::ip::basic_resolver<asio::ip::tcp, executor> resolver_;
   byte_stream stream_;

@@ -103,6 +103,8 @@ class bson_cursor {
   [[nodiscard]] bool failed() const noexcept { return failed_; }
 
  private:
+  [[nodiscard]] bool next_of_any_kind(bson_element& out) noexcept;
+
   const std::uint8_t* at_;
   const std::uint8_t* end_;  // the document's own terminator
   bool failed_ = false;

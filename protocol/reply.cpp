@@ -1,6 +1,7 @@
 #include "protocol/reply.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "protocol/op_query.hpp"
 
@@ -34,11 +35,18 @@ void view_write_errors(bson_view errors, reply_view& out) noexcept {
 
 void view_cluster_time(bson_view document, reply_view& out) noexcept {
   out.cluster_time = document.bytes();
-  if (const auto time = document.find("clusterTime")) out.cluster_time_value = time->timestamp().value_or(0);
-  const auto signature = document.find("signature");
-  const auto signed_by = signature ? signature->document() : std::nullopt;
-  if (!signed_by) return;
-  if (const auto key = signed_by->find("keyId")) out.cluster_time_key = key->integer().value_or(0);
+  bool timed = false;
+  bool with_signature = false;
+  bson_element element;
+  for (bson_cursor cursor(document); cursor.next(element);) {
+    if (element.name == "clusterTime" && !std::exchange(timed, true)) {
+      out.cluster_time_value = element.timestamp().value_or(0);
+    } else if (element.name == "signature" && !std::exchange(with_signature, true)) {
+      const auto signed_by = element.document();
+      const auto key = signed_by ? signed_by->find("keyId") : std::nullopt;
+      if (key) out.cluster_time_key = key->integer().value_or(0);
+    }
+  }
 }
 
 // False if an element is malformed. first_batch is set where the fields are exactly {firstBatch, id, ns}, in this
@@ -69,15 +77,49 @@ bool view_cursor(bson_view document, reply_view& out) noexcept {
   return true;
 }
 
+enum class field : std::uint8_t {
+  ok,
+  cursor,
+  write_errors,
+  cluster_time,
+  operation_time,
+  topology_version,
+  write_concern_error,
+  other,
+};
+
+// By length first, which tells all of them apart.
+field field_of(std::string_view name) noexcept {
+  const auto if_is = [name](std::string_view wanted, field f) { return name == wanted ? f : field::other; };
+  switch (name.size()) {
+    case 2:
+      return if_is("ok", field::ok);
+    case 6:
+      return if_is("cursor", field::cursor);
+    case 11:
+      return if_is("writeErrors", field::write_errors);
+    case 12:
+      return if_is("$clusterTime", field::cluster_time);
+    case 13:
+      return if_is("operationTime", field::operation_time);
+    case 15:
+      return if_is("topologyVersion", field::topology_version);
+    case 17:
+      return if_is("writeConcernError", field::write_concern_error);
+    default:
+      return field::other;
+  }
+}
+
 // Collects reply_view::tail.
 class tail_recorder {
  public:
   explicit tail_recorder(reply_view& out) noexcept : out_(out) {}
 
-  void add(const bson_element& element) noexcept {
-    const auto letter = letter_of(element);
+  void add(field which) noexcept {
+    const auto letter = letter_of(which);
     if (position_++ == 0) {
-      usable_ = element.name == "cursor";
+      usable_ = which == field::cursor;
     } else if (letter == 0 || count_ == 3 ||
                std::string_view(out_.tail, count_).find(letter) != std::string_view::npos) {
       usable_ = false;
@@ -88,11 +130,10 @@ class tail_recorder {
   }
 
  private:
-  static char letter_of(const bson_element& element) noexcept {
-    if (element.name == "ok") return 'o';
-    if (element.name == "$clusterTime") return 'c';
-    if (element.name == "operationTime") return 't';
-    return 0;
+  static char letter_of(field which) noexcept {
+    if (which == field::ok) return 'o';
+    if (which == field::cluster_time) return 'c';
+    return which == field::operation_time ? 't' : 0;
   }
 
   void clear() noexcept {
@@ -106,22 +147,31 @@ class tail_recorder {
   bool usable_ = false;
 };
 
-bool view_field(const bson_element& element, reply_view& out) noexcept {
-  const auto name = element.name;
-  if (name == "ok") {
-    out.ok = element.truthy().value_or(false);
-  } else if (name == "cursor") {
-    if (const auto document = element.document()) return view_cursor(*document, out);
-  } else if (name == "operationTime") {
-    out.operation_time = element.timestamp().value_or(0);
-  } else if (name == "$clusterTime") {
-    if (const auto document = element.document()) view_cluster_time(*document, out);
-  } else if (name == "writeErrors") {
-    if (const auto document = element.document()) view_write_errors(*document, out);
-  } else if (name == "writeConcernError") {
-    if (const auto document = element.document()) note_write_code(code_in(*document), out);
-  } else if (name == "topologyVersion") {
-    out.has_topology_version = true;
+bool view_field(field which, const bson_element& element, reply_view& out) noexcept {
+  switch (which) {
+    case field::ok:
+      out.ok = element.truthy().value_or(false);
+      return true;
+    case field::cursor:
+      if (const auto document = element.document()) return view_cursor(*document, out);
+      return true;
+    case field::operation_time:
+      out.operation_time = element.timestamp().value_or(0);
+      return true;
+    case field::cluster_time:
+      if (const auto document = element.document()) view_cluster_time(*document, out);
+      return true;
+    case field::write_errors:
+      if (const auto document = element.document()) view_write_errors(*document, out);
+      return true;
+    case field::write_concern_error:
+      if (const auto document = element.document()) note_write_code(code_in(*document), out);
+      return true;
+    case field::topology_version:
+      out.has_topology_version = true;
+      return true;
+    case field::other:
+      return true;
   }
   return true;
 }
@@ -182,8 +232,9 @@ bool view_reply(bson_view body, reply_view& out) noexcept {
   bson_element element;
   bson_cursor cursor(body);
   while (cursor.next(element)) {
-    tail.add(element);
-    if (!view_field(element, out)) return false;
+    const auto which = field_of(element.name);
+    tail.add(which);
+    if (!view_field(which, element, out)) return false;
   }
   if (cursor.failed()) return false;
   if (!out.ok) out.code = code_in(body);

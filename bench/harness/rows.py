@@ -123,6 +123,7 @@ MAIN = [
         outcome="l1_hit",
     ),
     Row("redis_get", "Redis itself, GET", subjects.redis),
+    Row("redis_echo", "bare echo that asks Redis", subjects.redis_echo),
     Row(
         "redis_hit",
         "hit in Redis",

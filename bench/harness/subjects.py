@@ -121,6 +121,14 @@ def redis(group: ProcessGroup, setting: Setting) -> Subject:
     return Subject(port, server, load_options=options, populate=True)
 
 
+def redis_echo(group: ProcessGroup, setting: Setting) -> Subject:
+    _, redis_port = start_redis(group, setting.cores.backend)
+    command = [setting.tools / "redis_echo", "--redis", f"127.0.0.1:{redis_port}"]
+    command += ["--reply-size", setting.reply_size]
+    server = group.start("redis_echo", command, setting.cores.server)
+    return Subject(server.announced_port(), server, load_options=["--check", "ok"])
+
+
 def start_haproxy(
     group: ProcessGroup,
     setting: Setting,

@@ -180,18 +180,18 @@ void session::on_readable() {
 // nothing more is read from it for now.
 void session::end_turn() {
   auto rest = flush();
-  auto next = std::exchange(thread_.next_request, std::nullopt);
   if (!open_) {
+    thread_.next_request.reset();
     busy_ = false;
     return drop_upstream();
   }
-  const bool idle = !next && rest.bytes.empty() && !more_;
+  const bool idle = !thread_.next_request && rest.bytes.empty() && !more_;
   crowded_ = !hold_input(!idle);
   if (idle && !crowded_) return wait_for_client();
   busy_ = true;
   deadline_ = {};
   client_.reading(false);
-  spawn(work(std::move(next), std::move(rest)), [self = shared_from_this()](const std::exception_ptr& error) {
+  spawn(work(std::move(rest)), [self = shared_from_this()](const std::exception_ptr& error) {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
@@ -306,13 +306,11 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
   if (is_hello(command.name) && !has_user_fields(parsed.body) && answer_hello(parsed.body, header)) {
     return step::next;
   }
-  request r;
-  r.bytes.assign(message.begin(), message.end());
-  r.header = header;
+  auto& r = place_request(message, header);
   r.command = command;
   r.understood = true;
   protocol::rebase(r.command, message, r.bytes);
-  start_flow(std::move(r));
+  start_flow();
   return step::busy;
 }
 
@@ -333,10 +331,8 @@ session::step session::handle_op_query(protocol::byte_view message, const protoc
     return step::next;
   }
   if (!has_user_fields(query.query) && answer_hello(query.query, header)) return step::next;
-  request r;
-  r.bytes.assign(message.begin(), message.end());
-  r.header = header;
-  start_flow(std::move(r));
+  place_request(message, header);
+  start_flow();
   return step::busy;
 }
 
@@ -374,28 +370,43 @@ void session::compress_reply(std::size_t start) {
   out.insert(out.end(), packed.begin(), packed.end());
 }
 
-task<bool> session::send_reply(protocol::byte_view message) {
-  if (!compressor_) co_return co_await send(message);
+prompt<bool> session::send_reply(protocol::byte_view message) {
+  if (compressor_) return send_compressed(message);
+  return send(message);
+}
+
+task<bool> session::send_compressed(protocol::byte_view message) {
   protocol::byte_buffer packed;
   protocol::append_compressed(packed, message, *compressor_);
   co_return co_await send(packed);
 }
 
-task<bool> session::send(protocol::byte_view bytes) {
-  while (open_) {
-    const auto [size, how] = client_.send(bytes);
-    if (is_lost(how)) {
-      close_lost(how);
-      break;
-    }
-    bytes = bytes.subspan(size);
-    if (bytes.empty()) break;
+prompt<bool> session::send(protocol::byte_view bytes) {
+  if (!open_) return false;
+  const auto [size, how] = client_.send(bytes);
+  if (is_lost(how)) {
+    close_lost(how);
+    return false;
+  }
+  if (size == bytes.size()) return true;
+  return send_rest(bytes.subspan(size));
+}
+
+// What the client did not take at once.
+task<bool> session::send_rest(protocol::byte_view bytes) {
+  bool going_on = true;
+  while (going_on && !bytes.empty()) {
     stalled_since_ = data_thread::now();
     deadline_ = stalled_since_ + stall_limit;  // of progress, not of the whole
     co_await client_.writable();
     stalled_since_ = deadline_ = {};
+    if (!open_) co_return false;
+    const auto [size, how] = client_.send(bytes);
+    bytes = bytes.subspan(size);
+    going_on = !is_lost(how);
+    if (!going_on) close_lost(how);
   }
-  co_return open_;
+  co_return going_on;
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
@@ -418,26 +429,31 @@ task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
 
 void session::begin_large(protocol::byte_view front, const protocol::message_header& header) {
   if (header.code != protocol::opcode::msg) return close_for(disconnect::unsupported_opcode);
-  request r;
-  r.bytes.assign(front.begin(), front.end());
-  r.header = header;
-  r.unread = static_cast<std::size_t>(header.length) - front.size();
-  start_flow(std::move(r));
+  place_request(front, header).unread = static_cast<std::size_t>(header.length) - front.size();
+  start_flow();
 }
 
-void session::start_flow(request r) {
+request& session::place_request(protocol::byte_view bytes, const protocol::message_header& header) {
+  auto& r = thread_.next_request.emplace();
+  r.bytes.assign(bytes.begin(), bytes.end());
+  r.header = header;
+  return r;
+}
+
+void session::start_flow() {
+  auto& r = *thread_.next_request;
   r.received = data_thread::now();
   // The front of a large one is copied to be looked at.
   r.held = hold(r.whole() || r.crowded_out ? r.bytes.size() : 2 * r.bytes.size());
   needed_ = 0;
   busy_ = true;
-  thread_.next_request = std::move(r);
 }
 
 // One coroutine for as long as there is always something to wait for.
-task<void> session::work(std::optional<request> next, unsent before) {
+task<void> session::work(unsent before) {
   const auto self = shared_from_this();
   for (;;) {
+    auto next = std::exchange(thread_.next_request, std::nullopt);  // the thread's next turn may have its own
     const bool sent = before.bytes.empty() || co_await send(before.bytes);
     before = {};
     if (next && sent) co_await serve(*this, *next);
@@ -454,13 +470,13 @@ task<void> session::work(std::optional<request> next, unsent before) {
       input_.consume(handle_all(input_.data()));
     }
     before = flush();
-    next = std::exchange(thread_.next_request, std::nullopt);
     if (!open_) break;
-    const bool idle = !next && before.bytes.empty() && !more_;
+    const bool idle = !thread_.next_request && before.bytes.empty() && !more_;
     crowded_ = !hold_input(!idle);
     if (idle && !crowded_) co_return wait_for_client();
     busy_ = true;
   }
+  thread_.next_request.reset();
   busy_ = false;
   drop_upstream();
 }

@@ -74,9 +74,9 @@ class session : public std::enable_shared_from_this<session> {
   void remember_metadata(protocol::bson_view hello);
 
   // False once the session is closed.
-  [[nodiscard]] task<bool> send(protocol::byte_view bytes);
+  [[nodiscard]] prompt<bool> send(protocol::byte_view bytes);
   // The same for a reply, a whole message: compressed if the request was.
-  [[nodiscard]] task<bool> send_reply(protocol::byte_view message);
+  [[nodiscard]] prompt<bool> send_reply(protocol::byte_view message);
   // Compresses the reply that begins at `start` of the turn's output, if the request was compressed.
   void compress_reply(std::size_t start);
   // Sends the turn's output (data_thread::output); what the client did not take comes back.
@@ -90,7 +90,7 @@ class session : public std::enable_shared_from_this<session> {
 
   // The connection upstream, opened if there is none. Null if none can be had by `until`, or the session was closed.
   // `handshake` false leaves out our own hello: the client's is about to travel.
-  [[nodiscard]] task<upstream_link*> upstream(cache::instant until, bool handshake = true);
+  [[nodiscard]] prompt<upstream_link*> upstream(cache::instant until, bool handshake = true);
   // Pooled: the one that this request has borrowed; it goes back with the end of the request, or by
   // release_upstream().
   [[nodiscard]] upstream_link* open_upstream() noexcept {
@@ -162,10 +162,16 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool hold_input(bool busy);
   [[nodiscard]] task<void> wait_for_room();
   void shed_begun_message();
-  void start_flow(request r);
+  // The request that this turn ends with, in the place where the flow finds it.
+  request& place_request(protocol::byte_view bytes, const protocol::message_header& header);
+  void start_flow();
   void end_turn();
   void wait_for_client();
-  [[nodiscard]] task<void> work(std::optional<request> next, unsent before);
+  [[nodiscard]] task<void> work(unsent before);
+  [[nodiscard]] task<bool> send_rest(protocol::byte_view bytes);
+  [[nodiscard]] task<bool> send_compressed(protocol::byte_view message);
+  [[nodiscard]] bool goes_to(const upstream_snapshot& target);
+  [[nodiscard]] task<upstream_link*> find_upstream(cache::instant until, bool handshake);
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
   // Pooled (session_pooled.cpp).
   [[nodiscard]] task<upstream_link*> borrow(cache::instant until);

@@ -77,13 +77,11 @@ void session::shed_begun_message() {
   // Whether a compressed one wants an answer stands where it cannot be read.
   if (header.code == protocol::opcode::compressed) return close(disconnect::no_room);
   if (header.code != protocol::opcode::msg) return close(disconnect::unsupported_opcode);
-  request r;
-  r.bytes.assign(bytes.begin(), bytes.end());
-  r.header = header;
+  auto& r = place_request(bytes, header);
   r.unread = static_cast<std::size_t>(header.length) - bytes.size();
   r.crowded_out = true;
   input_.consume(bytes.size());
-  start_flow(std::move(r));
+  start_flow();
 }
 
 }  // namespace mongocached::daemon

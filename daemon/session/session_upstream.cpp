@@ -32,21 +32,27 @@ void session::interrupt_upstream() {
   if (pooled_->link) pooled_->link->close();
 }
 
-task<upstream_link*> session::upstream(cache::instant until, bool handshake) {
-  if (pooled_) co_return co_await borrow(until);
+prompt<upstream_link*> session::upstream(cache::instant until, bool handshake) {
+  if (pooled_) return borrow(until);
+  if (open_ && goes_to(*thread_.upstream)) return upstream_.get();
+  return find_upstream(until, handshake);
+}
+
+// Between two requests the server may have gone (a restart): better noticed before the request is sent.
+bool session::goes_to(const upstream_snapshot& target) {
+  if (!upstream_ || !upstream_->is_open()) return false;
+  return (!target.available || same_server(*upstream_, target)) && !upstream_->is_dead();
+}
+
+task<upstream_link*> session::find_upstream(cache::instant until, bool handshake) {
   backoff pause = between_connects;
   while (open_) {
     const auto target = thread_.upstream;
-    if (upstream_ && upstream_->is_open()) {
-      if (!target->available || same_server(*upstream_, *target)) {
-        // Between two requests the server may have gone (a restart): better noticed before the request is sent.
-        if (!upstream_->is_dead()) co_return upstream_.get();
-      }
-      if (identity_.is_bound()) {
-        // F4: this client's identity cannot be set up again for it.
-        close(disconnect::primary_changed);
-        co_return nullptr;
-      }
+    if (goes_to(*target)) co_return upstream_.get();
+    if (upstream_ && upstream_->is_open() && identity_.is_bound()) {
+      // F4: this client's identity cannot be set up again for it.
+      close(disconnect::primary_changed);
+      co_return nullptr;
     }
     drop_upstream();
     if (target->available) {
