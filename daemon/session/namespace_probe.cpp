@@ -14,13 +14,17 @@ constexpr cache::duration soon = std::chrono::seconds(5);
 // What another client asks is waited for no longer than this.
 constexpr cache::duration longest_probe = std::chrono::seconds(1);
 
-protocol::byte_buffer list_collections(const cache::namespace_state& ns) {
+protocol::byte_buffer list_collections(const cache::namespace_state& ns, bool names_only) {
   protocol::byte_buffer out;
   bson_builder command(out);
   command.append_int32("listCollections", 1);
   {
     auto filter = command.open_document("filter");
     filter.append_string("name", ns.collection());
+  }
+  if (names_only) {
+    command.append_bool("nameOnly", true);
+    command.append_bool("authorizedCollections", true);
   }
   command.append_string("$db", ns.db());
   command.finish();
@@ -76,14 +80,31 @@ task<bool> waited_for_other(session& s, const cache::namespace_state* ns) {
   co_return true;
 }
 
+// By the only row's type; `entry` becomes the row.
+cacheability kind_listed(const protocol::reply_view& reply, protocol::bson_view* entry = nullptr) noexcept {
+  if (!reply.ok || !reply.first_batch || reply.cursor_id != 0) return cacheability::not_cacheable;
+  protocol::bson_element row;
+  protocol::bson_cursor rows(*reply.first_batch);
+  if (!rows.next(row)) return rows.failed() ? cacheability::not_cacheable : cacheability::missing;
+  const auto document = row.document();
+  if (!document || document->text_of("type") != "collection") return cacheability::not_cacheable;
+  if (entry != nullptr) *entry = *document;
+  return cacheability::plain;
+}
+
 task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   const auto ddl_seen = ns.ddl_count();
   const auto asked = data_thread::now();
   protocol::byte_buffer message;
   protocol::reply_view reply;
-  if (!co_await s.ask(list_collections(ns), message, reply)) co_return false;
-  const auto kind = judge_collection(reply);
-  const bool settled = kind == cacheability::plain || kind == cacheability::not_cacheable;
+  if (!co_await s.ask(list_collections(ns, false), message, reply)) co_return false;
+  auto kind = judge_collection(reply);
+  const bool refused = !reply.ok;
+  if (refused) {
+    if (!co_await s.ask(list_collections(ns, true), message, reply)) co_return false;
+    kind = judge_name(reply);
+  }
+  const bool settled = kind == cacheability::plain || (kind == cacheability::not_cacheable && !refused);
   const auto lifetime = settled ? s.thread().find_namespace(ns.db(), ns.collection())->settings->ttl : soon;
   ns.set_cacheability(kind, asked + lifetime, ddl_seen);
   s.shared().log.debug("cache", "collection looked at", {{"namespace", ns.name()}, {"verdict", name_of(kind)}});
@@ -138,16 +159,16 @@ protocol::byte_buffer on_admin(std::string_view name) {
   return out;
 }
 
+// Without its options look-ups by _id are safe, but of a collection only: of a view the stream tells nothing.
+cacheability judge_name(const protocol::reply_view& reply) noexcept {
+  const auto kind = kind_listed(reply);
+  return kind == cacheability::plain ? cacheability::ids_only : kind;
+}
+
 cacheability judge_collection(const protocol::reply_view& reply) noexcept {
-  if (!reply.ok || !reply.first_batch || reply.cursor_id != 0) return cacheability::ids_only;
-  protocol::bson_element row;
-  protocol::bson_cursor rows(*reply.first_batch);
-  if (!rows.next(row)) return rows.failed() ? cacheability::not_cacheable : cacheability::missing;
-  const auto entry = row.document();
-  if (!entry) return cacheability::not_cacheable;
-  const auto type = entry->find("type");
-  if (!type || type->text() != "collection") return cacheability::not_cacheable;
-  const auto options = entry->find("options");
+  protocol::bson_view entry;
+  if (const auto kind = kind_listed(reply, &entry); kind != cacheability::plain) return kind;
+  const auto options = entry.find("options");
   if (!options) return cacheability::plain;
   if (!options->document()) return cacheability::not_cacheable;
   protocol::bson_element option;

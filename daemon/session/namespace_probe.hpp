@@ -15,5 +15,7 @@ namespace mongocached::daemon {
 
 // The K1 verdict from a listCollections reply filtered by name. Pure.
 [[nodiscard]] cache::cacheability judge_collection(const protocol::reply_view& reply) noexcept;
+// The same from one that tells names and types only, which whoever may read the collection may ask for.
+[[nodiscard]] cache::cacheability judge_name(const protocol::reply_view& reply) noexcept;
 
 }  // namespace mongocached::daemon

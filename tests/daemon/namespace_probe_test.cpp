@@ -16,6 +16,12 @@ cacheability judged(const document& reply) {
   return judge_collection(view);
 }
 
+cacheability judged_by_name(const document& reply) {
+  protocol::reply_view view;
+  EXPECT_TRUE(protocol::view_reply(reply.view(), view));
+  return judge_name(view);
+}
+
 document listing(const array& rows, long id = 0) {
   return document{{"cursor", document{{"firstBatch", rows}, {"id", id}, {"ns", "shop.$cmd.listCollections"}}},
                   {"ok", 1.0}};
@@ -65,12 +71,21 @@ TEST(namespace_probe, no_entry_is_a_missing_collection_K1) {
   EXPECT_EQ(judged(listing(array{})), cacheability::missing);
 }
 
-TEST(namespace_probe, a_refusal_leaves_look_ups_by_id_K1) {
-  EXPECT_EQ(judged(document{{"ok", 0.0}, {"code", 13}}), cacheability::ids_only);
+TEST(namespace_probe, a_refusal_clears_nothing_K1) {
+  EXPECT_EQ(judged(document{{"ok", 0.0}, {"code", 13}}), cacheability::not_cacheable);
+  EXPECT_EQ(judged_by_name(document{{"ok", 0.0}, {"code", 13}}), cacheability::not_cacheable);
 }
 
-TEST(namespace_probe, a_listing_that_goes_on_leaves_look_ups_by_id_K1) {
-  EXPECT_EQ(judged(listing(array{}, 5)), cacheability::ids_only);
+TEST(namespace_probe, a_listing_that_goes_on_clears_nothing_K1) {
+  EXPECT_EQ(judged(listing(array{}, 5)), cacheability::not_cacheable);
+}
+
+TEST(namespace_probe, by_its_name_a_collection_leaves_look_ups_by_id_and_a_view_nothing_K1) {
+  const auto of_type = [](const char* type) { return listing(array{document{{"name", "things"}, {"type", type}}}); };
+  EXPECT_EQ(judged_by_name(of_type("collection")), cacheability::ids_only);
+  EXPECT_EQ(judged_by_name(of_type("view")), cacheability::not_cacheable);
+  EXPECT_EQ(judged_by_name(of_type("timeseries")), cacheability::not_cacheable);
+  EXPECT_EQ(judged_by_name(listing(array{})), cacheability::missing);
 }
 
 }  // namespace
