@@ -150,7 +150,7 @@ void data_thread::watch_buffers() noexcept {
   read_size = shared.buffers.is_full() ? buffer_budget::uncounted : input.size();
 }
 
-const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
+const data_thread::known_namespace* data_thread::met_namespace(std::string_view db, std::string_view collection) {
   const bool same = last_namespace_ != nullptr && name_.size() == db.size() + 1 + collection.size() &&
                     name_.starts_with(db) && name_[db.size()] == '.' && name_.ends_with(collection);
   if (same) return last_namespace_;
@@ -159,6 +159,11 @@ const data_thread::known_namespace* data_thread::find_namespace(std::string_view
   if (const auto known = namespaces_.find(name_); known != namespaces_.end()) {
     return last_namespace_ = &known->second.known;
   }
+  return nullptr;
+}
+
+const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
+  if (const auto* known = met_namespace(db, collection)) return known;
   if (!cache::is_user_namespace(db, collection)) return nullptr;
   auto* state = shared.coherence.namespaces().find_or_add(db, collection);
   if (state == nullptr) return nullptr;

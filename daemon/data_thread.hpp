@@ -96,6 +96,8 @@ class data_thread {
   };
   // Null for a namespace that may not be cached by its name, or once too many are tracked. Valid until the next sweep.
   [[nodiscard]] const known_namespace* find_namespace(std::string_view db, std::string_view collection);
+  // The same of one that this thread has met; null for any other. For what anybody may send: it tracks nothing new.
+  [[nodiscard]] const known_namespace* met_namespace(std::string_view db, std::string_view collection);
   // To be told true when the upstream's snapshot changes. Forgotten once nobody else knows it.
   void await_upstream(std::shared_ptr<one_shot<bool>> waiter) { upstream_waiters_.push_back(std::move(waiter)); }
   // Counts what is refused, and says so in the log, not too often.

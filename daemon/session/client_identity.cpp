@@ -38,7 +38,7 @@ bool client_identity::proven(const cache::namespace_state& ns, cache::instant no
     if (known.ns == &ns && known.epoch == epoch && now < known.until) return true;
   }
   const auto until = proofs_.proven_until(id_, ns);
-  if (now >= until) return false;
+  if (until == cache::instant{} || now >= until) return false;
   recent_[next_++ % recent_.size()] = {&ns, until, epoch};
   return true;
 }

@@ -12,6 +12,9 @@ namespace {
 // A server closes a batch at 16 MB (S4: what would not fit into one is not answered from here).
 constexpr std::size_t largest_batch = 16'000'000;
 
+// Behind zero, which stands for what was never proven or asked.
+constexpr cache::instant beginning(1);
+
 const char* tail_of(std::span<const cache::entry_ref> entries) noexcept {
   return entries.front()->meta().tail;
 }
@@ -29,7 +32,8 @@ reply_frame frame_for(session& s, const protocol::command_view& command, const c
 // By this moment it is judged whether what the upstream has told still holds: now, or with the upstream away so much
 // earlier as serve_stale_on_error allows.
 cache::instant as_of(session& s, const config::cache_settings& settings, cache::instant now) noexcept {
-  return s.thread().upstream->available ? now : now - settings.serve_stale_on_error;
+  if (s.thread().upstream->available) return now;
+  return std::max(now - settings.serve_stale_on_error, beginning);  // of a machine that has not been up for so long
 }
 
 // What a client may be answered from memory.
@@ -168,7 +172,7 @@ void offer_to_verify(session& s, const protocol::command_view& command, const hi
 bool try_hit(session& s, const protocol::command_view& command) {
   auto& thread = s.thread();
   if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
-  const auto* known = thread.find_namespace(command.db, command.collection);
+  const auto* known = thread.met_namespace(command.db, command.collection);
   if (known == nullptr || !known->settings->enabled || known->settings->memory == 0) return false;
   const auto begun = data_thread::now();
   auto& ns = *known->state;

@@ -28,6 +28,12 @@ TEST_F(ClientIdentity, clients_without_authentication_share_one_proof_I2) {
   EXPECT_TRUE(yours.proven(things, now));
 }
 
+// The moment by which it is judged may lie before the machine's start.
+TEST_F(ClientIdentity, who_never_proved_anything_is_proven_at_no_moment_I2) {
+  EXPECT_FALSE(mine.proven(things, cache::instant{-1}));
+  EXPECT_FALSE(mine.proven(things, cache::instant{0}));
+}
+
 TEST_F(ClientIdentity, a_proof_ends_even_where_it_was_remembered_I2) {
   prove(mine);
   EXPECT_TRUE(mine.proven(things, now));
