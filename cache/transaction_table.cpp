@@ -88,6 +88,11 @@ void transaction_table::aborted(byte_view lsid, std::int64_t number) {
   by_key_.erase(found);
 }
 
+void transaction_table::lose_sight() {
+  const std::scoped_lock lock(mutex_);
+  for (auto& one : order_) one.whole = false;
+}
+
 std::size_t transaction_table::size() const {
   const std::scoped_lock lock(mutex_);
   return by_key_.size();

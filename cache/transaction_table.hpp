@@ -23,6 +23,8 @@ class transaction_table {
   // What a commit may change. Kept for the commit's retries.
   [[nodiscard]] std::vector<write_target> committed(byte_view lsid, std::int64_t number) const;
   void aborted(byte_view lsid, std::int64_t number);
+  // A write was seen of which it cannot be told whether it belongs to one of them: each may have it.
+  void lose_sight();
   [[nodiscard]] std::size_t size() const;
 
  private:

@@ -166,6 +166,15 @@ void plan_cut(command_action action, const command_view& command, write_targets&
   to.add_collection(command.db, command.collection);
 }
 
+// What stands behind what was seen of it may make it more than it seems to be.
+void assume_the_worst(command_action action, const command_view& command, write_targets& to, write_plan& out) {
+  if (action == command_action::aggregate && out.kind == command_kind::write) out.deferred = true;
+  if (action == command_action::validate && out.kind == command_kind::read) {
+    out.kind = command_kind::write;
+    to.add_collection(command.db, command.collection, true);
+  }
+}
+
 bool may_be_cut(command_action action) noexcept {
   return action == command_action::insert || action == command_action::update || action == command_action::remove ||
          action == command_action::find_and_modify || action == command_action::bulk_write;
@@ -230,6 +239,7 @@ void plan_write(const command_view& command, bool whole, write_plan& out) {
   const auto action = action_of(command.name);
   if (!whole && may_be_cut(action)) return plan_cut(action, command, to);
   plan_action(action, command, to, out);
+  if (!whole) assume_the_worst(action, command, to, out);
   if (out.kind == command_kind::write && out.targets.empty()) to.add_collection(command.db, command.collection);
 }
 

@@ -146,6 +146,16 @@ TEST(transaction_table, the_least_recently_used_is_forgotten_at_the_limit) {
   EXPECT_EQ(table.committed(session, 2).at(0).reach, extent::everything);
 }
 
+TEST(transaction_table, a_write_that_may_belong_to_any_makes_all_reach_everything) {
+  transaction_table table(2);
+  const byte_buffer session{1};
+  table.collect(session, 1, true, {});
+  table.lose_sight();
+  EXPECT_EQ(table.committed(session, 1).at(0).reach, extent::everything);
+  table.collect(session, 2, true, {});
+  EXPECT_TRUE(table.committed(session, 2).empty());
+}
+
 TEST(transaction_table, one_that_was_forgotten_and_goes_on_reaches_everything) {
   transaction_table table(1);
   const byte_buffer session{1};

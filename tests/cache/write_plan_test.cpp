@@ -153,6 +153,14 @@ TEST(write_plan, a_cut_message_reaches_whole_collections) {
   EXPECT_EQ(plan_of(on_shop("find"), {}, false), "read");
 }
 
+TEST(write_plan, what_a_cut_message_may_hide_is_taken_for_granted) {
+  const auto merges = with(on_shop("aggregate"), "pipeline", array{document{{"$merge", "sums"}}});
+  EXPECT_FALSE(planned(merges).deferred);
+  EXPECT_TRUE(planned(merges, {}, false).deferred);
+  EXPECT_EQ(plan_of(on_shop("validate")), "read");
+  EXPECT_EQ(plan_of(on_shop("validate"), {}, false), plan_of(with(on_shop("validate"), "repair", true)));
+}
+
 TEST(write_plan, client_level_bulk_write) {
   const document info{{"ns", "shop.things"}};
   const document other{{"ns", "blog.posts.old"}};
