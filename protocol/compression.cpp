@@ -117,6 +117,13 @@ const char* name_of(compression_error error) noexcept {
   return "unknown";
 }
 
+std::size_t announced_size(byte_view front) noexcept {
+  if (front.size() < header_size + fields_size) return 0;
+  const auto announced = load_le<std::int32_t>(front.data() + header_size + 4);
+  if (announced < 0 || static_cast<std::size_t>(announced) > max_message_size - header_size) return 0;
+  return header_size + static_cast<std::size_t>(announced);
+}
+
 compression_error decompress(byte_view message, byte_buffer& out, compressor& with) {
   if (message.size() < header_size + fields_size) return compression_error::truncated;
   const auto original = load_le<std::int32_t>(message.data() + header_size);

@@ -27,6 +27,10 @@ enum class compression_error {
 };
 [[nodiscard]] const char* name_of(compression_error error) noexcept;
 
+// The size of the message inside, its header included, as the front of an OP_COMPRESSED message announces it; 0 where
+// that is not there yet or is no size that a message may have.
+[[nodiscard]] std::size_t announced_size(byte_view front) noexcept;
+
 // `message` is a whole OP_COMPRESSED message whose header was read. `out` becomes the message inside, with a header
 // that carries the outer one's ids; `with` what it was compressed with. After an error `out` holds anything.
 [[nodiscard]] compression_error decompress(byte_view message, byte_buffer& out, compressor& with);

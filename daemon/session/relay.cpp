@@ -11,7 +11,7 @@ constexpr cache::duration longest_farewell = std::chrono::seconds(1);
 constexpr std::size_t piece_size = 64UL * 1024;
 
 // In smaller pieces where there is no room.
-task<exchange> stream_request(session& s, request& r, upstream_link& link) {
+task<exchange> stream_request(session& s, request& r, upstream_link& link, const step* before_last) {
   held_bytes held;
   const auto wanted = std::min(piece_size, r.unread);
   const auto size_held = s.shared().buffers.try_hold(held, wanted) ? wanted : buffer_budget::uncounted;
@@ -19,6 +19,7 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link) {
   while (r.unread > 0) {
     const auto size = co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread)));
     if (size == 0) co_return exchange::client_lost;
+    if (r.unread == 0 && before_last != nullptr) co_await (*before_last)();
     if (co_await link.send(protocol::byte_view(piece).first(size))) co_return exchange::upstream_lost;
   }
   co_return exchange::ok;
@@ -54,7 +55,7 @@ cache::instant selection_deadline(const request& r) noexcept {
   return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
 }
 
-task<exchange> forward(session& s, request& r, protocol::byte_view bytes) {
+task<exchange> forward(session& s, request& r, protocol::byte_view bytes, const step* before_last) {
   auto* link = co_await s.upstream(selection_deadline(r));
   if (!s.is_open()) co_return exchange::client_lost;
   if (link == nullptr) co_return exchange::no_upstream;
@@ -68,7 +69,7 @@ task<exchange> forward(session& s, request& r, protocol::byte_view bytes) {
   if (co_await link->send(bytes.empty() ? protocol::byte_view(r.bytes) : bytes)) {
     how = exchange::upstream_lost;
   } else if (r.unread > 0) {
-    how = co_await stream_request(s, r, *link);
+    how = co_await stream_request(s, r, *link, before_last);
   }
   s.thread().metrics.upstream_busy_ended.add();
   if (how != exchange::ok) s.drop_upstream();

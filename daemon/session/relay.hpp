@@ -2,6 +2,8 @@
 // (wire rules U1, U4, F3-F5). The flows of reads and writes are made of these steps too.
 #pragma once
 
+#include <functional>
+
 #include "daemon/session/session.hpp"
 
 namespace mongocached::daemon {
@@ -24,8 +26,11 @@ struct upstream_reply {
   protocol::reply_view view;  // views into `bytes`
 };
 
-// Sends the request; `bytes` in place of its own if not empty (only for a whole request).
-[[nodiscard]] task<exchange> forward(session& s, request& r, protocol::byte_view bytes = {});
+// Sends the request; `bytes` in place of its own if not empty (only for a whole request). `before_last`, if given, is
+// awaited before the last bytes of a request leave that is streamed: until then no server can carry it out.
+using step = std::function<task<void>()>;
+[[nodiscard]] task<exchange> forward(session& s, request& r, protocol::byte_view bytes = {},
+                                     const step* before_last = nullptr);
 [[nodiscard]] task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit = session::whole_limit);
 // To the client; what is left of a large reply is streamed.
 [[nodiscard]] task<exchange> deliver(session& s, upstream_reply& reply);

@@ -40,6 +40,22 @@ bool view_front(request& r) {
   return protocol::view_command(message, r.header.request_id, r.command) == protocol::command_error::none;
 }
 
+// All of a large message is taken in, as soon as there is room for it. False: it was shed, or the client left.
+task<bool> take_in(session& s, request& r) {
+  const auto until = data_thread::now() + s.thread().settings->listen.buffer_timeout;
+  auto held = co_await s.room(r.bytes.size() + r.unread, until);
+  if (!s.is_open()) co_return false;
+  if (held.size() == 0) {
+    co_await shed(s, r, shed_reason::memory);
+    co_return false;
+  }
+  r.held = std::move(held);
+  co_return co_await read_whole(s, r);
+}
+
+// What this proxy answers or watches itself must not pass it by for being long (I1, I2, H1).
+bool is_own_affair(std::string_view command) noexcept { return is_hello(command) || is_authentication(command); }
+
 cache::bypass_reason reason_of_plain_relay(const request& r) noexcept {
   if (!r.command.is("find")) return cache::bypass_reason::not_a_read;
   return r.whole() ? cache::bypass_reason::transaction : cache::bypass_reason::request_size;
@@ -76,6 +92,9 @@ task<void> serve_command(session& s, request& r) {
   }
   switch (plan.kind) {
     case cache::command_kind::write:
+      // Behind what was seen of it may stand that it belongs to a transaction.
+      if (!r.whole() && !shows_its_body(r)) s.shared().transactions.lose_sight();
+      [[fallthrough]];
     case cache::command_kind::commit:
     case cache::command_kind::authorization:
       co_return co_await serve_write(s, r, std::move(plan));
@@ -107,9 +126,17 @@ task<void> serve(session& s, request& r) {
     if (hidden && !co_await read_whole(s, r)) co_return;
   }
   if (!r.whole()) r.understood = view_front(r);
+  if (r.crowded_out) co_return co_await shed(s, r, shed_reason::memory);
+  if (!r.understood && s.pooled() == nullptr) {
+    // Its name stands behind what was seen of it: behind a sequence of documents.
+    if (!r.whole() && !co_await take_in(s, r)) co_return;
+    if (!r.understood) co_return co_await refuse(s, r, protocol::error_code::failed_to_parse, "malformed command");
+  }
   const auto& command = r.command;
   r.label = cache::command_label(command.name);
-  if (r.crowded_out) co_return co_await shed(s, r, shed_reason::memory);
+  if (!r.whole() && is_own_affair(command.name)) {
+    co_return co_await refuse(s, r, protocol::error_code::failed_to_parse, "a handshake or login of that size is not taken");
+  }
   if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
   if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
   if (s.pooled() != nullptr && !co_await admit(s, r)) co_return;

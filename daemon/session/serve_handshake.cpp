@@ -6,6 +6,8 @@
 namespace mongocached::daemon {
 namespace {
 
+using protocol::bson_cursor;
+using protocol::bson_element;
 using protocol::bson_view;
 using code = protocol::error_code;
 
@@ -13,12 +15,36 @@ constexpr std::string_view x509_refusal =
     "MONGODB-X509 cannot be used through this proxy: the server would take the certificate of the proxy for the "
     "client's";
 
-// The mechanism that the command sets out to use, also inside a hello.
-std::string_view mechanism_in(bson_view body) {
-  if (const auto speculative = body.find("speculativeAuthenticate")) {
-    if (const auto start = speculative->document()) return start->text_of("mechanism");
+// The mechanism that a hello sets out to use.
+std::string_view mechanism_in_hello(bson_view body) {
+  const auto speculative = body.find("speculativeAuthenticate");
+  const auto start = speculative ? speculative->document() : std::nullopt;
+  return start ? start->text_of("mechanism") : std::string_view{};
+}
+
+// Which of several mechanisms counts is for the server to say. `authenticate` knows no other any more, so that it may be
+// meant where none is named.
+bool names_x509(bson_view login) {
+  bson_element element;
+  bool bare = false;
+  bson_cursor cursor(login);
+  for (bool first = true; cursor.next(element); first = false) {
+    if (first) bare = element.name == "authenticate";
+    if (element.name != "mechanism") continue;
+    if (element.text() == "MONGODB-X509") return true;
+    bare = false;
   }
-  return body.text_of("mechanism");
+  return bare;
+}
+
+bool may_be_x509(bson_view command) {
+  if (names_x509(command)) return true;
+  bson_element element;
+  for (bson_cursor cursor(command); cursor.next(element);) {
+    if (element.name != "speculativeAuthenticate") continue;
+    if (const auto login = element.document(); login && names_x509(*login)) return true;
+  }
+  return false;
 }
 
 bool is_done(bson_view conversation) {
@@ -43,7 +69,7 @@ task<void> send_hello_upstream(session& s, request& r, bson_view body) {
     if (co_await s.upstream(selection_deadline(r), false) == nullptr) co_return co_await no_server(s, r);
   }
   const bool speculates = body.find("speculativeAuthenticate").has_value();
-  if (speculates) s.identity().changing(mechanism_in(body));
+  if (speculates) s.identity().changing(mechanism_in_hello(body));
   protocol::byte_buffer command;
   append_upstream_hello(command, body);
   protocol::byte_buffer message;
@@ -66,7 +92,7 @@ task<void> send_hello_upstream(session& s, request& r, bson_view body) {
 task<void> serve_hello(session& s, request& r, bson_view body) {
   r.label = cache::command_label("hello");
   s.remember_metadata(body);
-  if (mechanism_in(body) == "MONGODB-X509") {
+  if (may_be_x509(body)) {
     co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
   }
   if (has_user_fields(body) && s.pooled() == nullptr) co_return co_await send_hello_upstream(s, r, body);
@@ -85,11 +111,11 @@ task<void> serve_hello(session& s, request& r, bson_view body) {
 
 task<void> serve_authentication(session& s, request& r) {
   const auto body = r.command.message.body;
-  if (mechanism_in(body) == "MONGODB-X509") {
+  if (may_be_x509(body)) {
     co_return co_await refuse(s, r, code::authentication_failed, x509_refusal);
   }
   if (s.pooled() != nullptr) co_return co_await serve_pooled_authentication(s, r);
-  if (!r.command.is("saslContinue")) s.identity().changing(mechanism_in(body));
+  if (!r.command.is("saslContinue")) s.identity().changing(body.text_of("mechanism"));
   auto how = co_await forward(s, r);
   upstream_reply reply;
   if (how == exchange::ok) how = co_await receive(s, reply);

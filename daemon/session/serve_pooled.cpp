@@ -179,7 +179,7 @@ task<bool> admit(session& s, request& r) {
 task<bool> read_whole(session& s, request& r) {
   const auto here = r.bytes.size();
   r.bytes.resize(here + r.unread);
-  r.held = s.hold(r.bytes.size());
+  if (r.held.size() < r.bytes.size()) r.held = s.hold(r.bytes.size());
   while (r.unread > 0) {
     const auto at = r.bytes.size() - r.unread;
     if (co_await s.read_rest(r, std::span(r.bytes).subspan(at)) == 0) co_return false;

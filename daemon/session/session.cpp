@@ -249,6 +249,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
       break;
     }
     needed_ = length;
+    if (header.code == protocol::opcode::compressed && waits_to_inflate(rest, length)) break;
     if (rest.size() < length) break;
     needed_ = 0;
     first_bytes_ = false;
@@ -256,6 +257,16 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     if (handle(rest.first(length), header) != step::next) break;
   }
   return used;
+}
+
+// What is inside a compressed message needs its room as well, before it is there.
+bool session::waits_to_inflate(protocol::byte_view front, std::size_t length) noexcept {
+  const auto inside = protocol::announced_size(front);
+  if (inside <= whole_limit) return false;
+  needed_ = length + inside;
+  inflates_ = input_held_.size() < needed_;
+  more_ = inflates_ && front.size() >= length;
+  return inflates_;
 }
 
 session::step session::handle(protocol::byte_view message, const protocol::message_header& header) {
@@ -276,7 +287,9 @@ session::step session::handle_compressed(protocol::byte_view message) {
   protocol::message_header header;
   static_cast<void>(protocol::read_header(inside, header));
   const auto start = thread_.output.size();
+  inside_ = &inside;
   const auto how = handle_plain(inside, header);
+  inside_ = nullptr;
   if (how == step::next) compress_reply(start);
   return how;
 }
@@ -435,7 +448,11 @@ void session::begin_large(protocol::byte_view front, const protocol::message_hea
 
 request& session::place_request(protocol::byte_view bytes, const protocol::message_header& header) {
   auto& r = thread_.next_request.emplace();
-  r.bytes.assign(bytes.begin(), bytes.end());
+  if (inside_ != nullptr) {
+    r.bytes.swap(*inside_);
+  } else {
+    r.bytes.assign(bytes.begin(), bytes.end());
+  }
   r.header = header;
   return r;
 }

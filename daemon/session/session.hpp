@@ -119,6 +119,8 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] const signed_time& clock();
   // Remembers what a relayed reply tells about time, identity and elections.
   void learn(const protocol::reply_view& reply);
+  // Of a reply to a command of our own, whose refusal says nothing of what the client asks for: about time only.
+  void learn_times(const protocol::reply_view& reply);
 
   // The request is one that the server may hold for long (an awaited getMore).
   void set_awaiting() noexcept { awaiting_ = true; }
@@ -149,6 +151,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] step handle(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_plain(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_compressed(protocol::byte_view message);
+  [[nodiscard]] bool waits_to_inflate(protocol::byte_view front, std::size_t length) noexcept;
   [[nodiscard]] step handle_op_msg(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_op_query(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
@@ -193,8 +196,10 @@ class session : public std::enable_shared_from_this<session> {
   bool first_bytes_ = true;
   bool more_ = false;      // whole messages may be left in `input_`
   bool crowded_ = false;   // waits for room
+  bool inflates_ = false;  // the message in `input_` is compressed, and has no room yet for what is inside
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
   bool close_when_idle_ = false;
+  protocol::byte_buffer* inside_ = nullptr;          // of the compressed message being handled: what was inside
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
   disconnect close_reason_ = disconnect::client_closed;
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none

@@ -55,7 +55,8 @@ bool session::hold_input(bool busy) {
     input_held_ = hold(input_.capacity());
   }
   // What has begun is of interest when there is time for it.
-  return busy || shared().buffers.try_hold(input_held_, needed_);
+  if (busy && !std::exchange(inflates_, false)) return true;
+  return shared().buffers.try_hold(input_held_, needed_);
 }
 
 // Back-pressure: nothing is read from the client meanwhile.

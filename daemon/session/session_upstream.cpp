@@ -118,7 +118,7 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
     co_return false;
   }
   if (pooled_) pooled_->link->paid();
-  learn(reply);
+  learn_times(reply);
   co_return true;
 }
 
@@ -127,13 +127,17 @@ const signed_time& session::clock() {
   return thread_.clock.size == 0 && own_clock_ ? *own_clock_ : thread_.clock;
 }
 
-void session::learn(const protocol::reply_view& reply) {
+void session::learn_times(const protocol::reply_view& reply) {
   shared().clock.saw(reply);
   if (identity_.is_bound() && reply.cluster_time_key == 0 && reply.cluster_time_value != 0) {
     if (!own_clock_) own_clock_ = std::make_unique<signed_time>();
     take_newer(*own_clock_, reply);
   }
   shared().coherence.saw_operation_time(reply.operation_time);
+}
+
+void session::learn(const protocol::reply_view& reply) {
+  learn_times(reply);
   const auto code = static_cast<protocol::error_code>(reply.code);
   if (!reply.ok && (code == protocol::error_code::unauthorized || code == protocol::error_code::authentication_failed ||
                     code == protocol::error_code::reauthentication_required)) {

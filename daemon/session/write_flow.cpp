@@ -4,10 +4,13 @@
 namespace mongocached::daemon {
 namespace {
 
-// A write on its way: what it holds back here, and what was announced of it in Redis (mode `strict`).
+// A write on its way: what it holds back here, and what was announced of it in Redis (mode `strict`). `pending` is empty
+// until the server can carry it out: who sends slowly holds back nobody.
 struct write_state {
-  cache::pending_write& pending;
-  std::vector<cache::invalidation> announced;
+  std::vector<cache::write_target> targets;
+  bool tentative = false;
+  std::optional<cache::pending_write> pending{};
+  std::vector<cache::invalidation> announced{};
 };
 
 using store_answer = std::shared_ptr<one_shot<cache::store_status>>;
@@ -26,11 +29,11 @@ bool has_strict(session& s) {
 task<void> invalidate_shared(session& s, write_state& write) {
   if (s.thread().store == nullptr) co_return;
   std::vector<store_answer> answers;
-  for (auto& what : write.pending.for_redis(has_strict(s))) answers.push_back(ask_invalidation(s, std::move(what)));
+  for (auto& what : write.pending->for_redis(has_strict(s))) answers.push_back(ask_invalidation(s, std::move(what)));
   for (auto& what : std::exchange(write.announced, {})) {
     what.announced = true;
-    what.fence = write.pending.fence();
-    what.hold = write.pending.hold();
+    what.fence = write.pending->fence();
+    what.hold = write.pending->hold();
     answers.push_back(ask_invalidation(s, std::move(what)));
   }
   for (const auto& answer : answers) co_await answer->wait();
@@ -45,7 +48,7 @@ bool is_strict(session& s, std::string_view db, std::string_view collection) {
 task<void> announce(session& s, write_state& write) {
   if (s.thread().store == nullptr || !has_strict(s)) co_return;
   std::vector<store_answer> answers;
-  for (const auto& target : write.pending.targets()) {
+  for (const auto& target : write.pending->targets()) {
     if (target.collection.empty() || !is_strict(s, target.db, target.collection)) continue;
     auto& what = write.announced.emplace_back();
     what.ns = cache::full_name(target.db, target.collection);
@@ -61,10 +64,22 @@ task<void> announce(session& s, write_state& write) {
   for (const auto& answer : answers) co_await answer->wait();
 }
 
+task<void> begin(session& s, write_state& write) {
+  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative);
+  co_await announce(s, write);
+}
+
 // Codes by which the server says that it has not begun to carry out the command.
 bool changed_nothing(const protocol::reply_view& reply) noexcept {
   const auto code = static_cast<protocol::error_code>(reply.code);
   return !reply.ok && (code == protocol::error_code::command_not_found || code == protocol::error_code::unauthorized);
+}
+
+// What anybody may send who may do nothing must not cost the others what is cached.
+bool was_refused(session& s, const cache::write_plan& plan, const upstream_reply& reply) noexcept {
+  if (!reply.viewed || !changed_nothing(reply.view)) return false;
+  if (plan.unknown_command) return true;
+  return plan.kind != cache::command_kind::commit && s.thread().upstream->kind != upstream_kind::sharded;
 }
 
 // Behind a mongos an error may come from one shard while others are still at work (W5).
@@ -82,7 +97,7 @@ void settle_locally(session& s, cache::pending_write& pending, const upstream_re
 }
 
 task<exchange> lost(session& s, write_state& write, exchange how) {
-  write.pending.invalidate_unknown(data_thread::now());
+  write.pending->invalidate_unknown(data_thread::now());
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
   co_await invalidate_shared(s, write);
   co_return how;
@@ -103,38 +118,45 @@ task<exchange> settle_unacknowledged(session& s, write_state& write) {
     co_return co_await lost(s, write, s.is_open() ? exchange::upstream_lost : exchange::client_lost);
   }
   reply.viewed = true;
-  settle_locally(s, write.pending, reply);
+  settle_locally(s, *write.pending, reply);
   co_await invalidate_shared(s, write);
   co_return exchange::ok;
 }
 
 // Nothing was changed; but what was announced has to be taken back.
 task<void> forget(session& s, write_state& write) {
-  write.pending.forget();
+  write.pending->forget();
   if (!write.announced.empty()) co_await invalidate_shared(s, write);
 }
 
 task<exchange> write_through(session& s, request& r, const cache::write_plan& plan, write_state& write) {
-  co_await announce(s, write);
-  const auto how = co_await forward(s, r);
+  const step begin_now = [&s, &write] { return begin(s, write); };
+  if (r.whole()) co_await begin_now();
+  const auto how = co_await forward(s, r, {}, &begin_now);
+  if (!write.pending) co_return how;
   if (how == exchange::no_upstream) {
     co_await forget(s, write);
     co_return how;
   }
   if (how != exchange::ok) co_return co_await lost(s, write, how);
-  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) co_return co_await settle_unacknowledged(s, write);
+  if (r.command.message.has(protocol::op_msg_flags::more_to_come)) {
+    const auto settled = co_await settle_unacknowledged(s, write);
+    if (plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
+    co_return settled;
+  }
 
   upstream_reply reply;
   if (const auto got = co_await receive(s, reply); got != exchange::ok) co_return co_await lost(s, write, got);
   s.release_upstream();  // Redis is none of its business
-  if (plan.unknown_command && reply.viewed && changed_nothing(reply.view)) {
+  const bool refused = was_refused(s, plan, reply);
+  if (plan.kind == cache::command_kind::authorization && !refused) s.shared().authorization.revoke_all();
+  if (refused) {
     co_await forget(s, write);
   } else {
-    settle_locally(s, write.pending, reply);
+    settle_locally(s, *write.pending, reply);
     if (plan.deferred && reply.viewed) s.shared().writing_cursors.opened(reply.view.cursor_id, plan.targets);
     co_await invalidate_shared(s, write);
   }
-  if (plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
   const auto delivered = co_await deliver(s, reply);
   if (reply.viewed) leave_deposed(s, reply.view);
   co_return delivered;
@@ -147,15 +169,15 @@ task<void> serve_write(session& s, request& r, cache::write_plan plan) {
   if (plan.kind == cache::command_kind::commit) {
     targets = s.shared().transactions.committed(r.command.lsid, r.command.txn_number);
   }
-  // I2: proofs of before fall when the command is sent, and those that were given meanwhile when it is answered.
-  if (plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
+  // I2: while a user or role command is on its way nobody is answered from here; when it is answered all proofs fall,
+  // those that were given meanwhile too, unless it was refused.
+  const bool authorizes = plan.kind == cache::command_kind::authorization;
   exchange how = exchange::ok;
   {
-    cache::pending_write pending(s.shared().coherence, std::move(targets), plan.unknown_command);
-    write_state write{pending, {}};
+    write_state write{std::move(targets), authorizes || plan.unknown_command};
     how = co_await write_through(s, r, plan, write);
+    if (how != exchange::ok && authorizes) s.shared().authorization.revoke_all();
   }
-  if (how != exchange::ok && plan.kind == cache::command_kind::authorization) s.shared().authorization.revoke_all();
   if (how != exchange::ok) co_await fail(s, r, how);
   s.finished(r, {how == exchange::ok ? outcome::write : outcome::error, cache::bypass_reason::none});
 }
