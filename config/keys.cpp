@@ -140,7 +140,8 @@ const std::array key_table{
         {.name = "uri",
          .spec = plain(value_kind::upstream_uri),
          .meaning = "The cluster to serve. Must be given. A user in it is the proxy's own: topology and change stream, "
-                    "with auth \"pooled\" all traffic.",
+                    "with auth \"pooled\" all traffic. With compressors=zstd,snappy,zlib in it, what goes to and "
+                    "from servers that know one of them is compressed.",
          .flag = "--upstream",
          .flag_value = "URI",
          .example = "\"mongodb://db1.example:27017,db2.example:27017/?replicaSet=rs0\""}),

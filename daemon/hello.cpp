@@ -1,9 +1,6 @@
 #include "daemon/hello.hpp"
 
 #include <algorithm>
-#include <span>
-
-#include "protocol/compression.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -28,26 +25,6 @@ constexpr std::array<std::string_view, 8> passed_on{
 
 constexpr std::array<std::string_view, 5> kept_back{"compression", "loadBalanced", "topologyVersion", "maxAwaitTimeMS",
                                                     "$db"};
-
-// Those that the client offers and that we speak, in its order, which is its preference.
-void append_compressors(bson_builder& reply, bson_view request) {
-  const auto offered = request.find("compression");
-  const auto names = offered ? offered->array() : std::nullopt;
-  if (!names) return;
-  std::array<std::string_view, 3> chosen;
-  std::size_t count = 0;
-  bson_element name;
-  for (bson_cursor cursor(*names); count < chosen.size() && cursor.next(name);) {
-    const auto text = name.text().value_or("");
-    const auto known = std::span(chosen).first(count);
-    if (protocol::compressor_named(text) == protocol::compressor::none) continue;
-    if (std::ranges::find(known, text) == known.end()) chosen[count++] = text;
-  }
-  if (count == 0) return;
-  auto list = reply.open_array("compression");
-  constexpr std::array<std::string_view, chosen.size()> positions{"0", "1", "2"};
-  for (std::size_t i = 0; i < count; ++i) list.append_string(positions[i], chosen[i]);
-}
 
 // As what it poses: a standalone shows itself as one whatever was asked for, else drivers would send txnNumber.
 void append_pose(bson_builder& reply, bson_view upstream, const hello_facts& facts) {
@@ -98,7 +75,7 @@ void append_hello_reply(protocol::byte_buffer& out, bson_view request, bson_view
   reply.append_date("localTime", facts.now_ms);
   reply.append_int32("connectionId", facts.connection_id);
   reply.append_bool("readOnly", false);
-  append_compressors(reply, request);
+  protocol::compressor_list::in(request).append_to(reply);
   if (const auto balanced = request.find("loadBalanced"); balanced && balanced->truthy() == true) {
     reply.append_object_id("serviceId", facts.service_id);
   }
@@ -115,19 +92,22 @@ void append_hello_reply(protocol::byte_buffer& out, bson_view request, bson_view
   }
 }
 
-void append_upstream_hello(protocol::byte_buffer& out, bson_view request) {
+void append_upstream_hello(protocol::byte_buffer& out, bson_view request, const protocol::compressor_list& ours) {
   bson_builder command(out);
   bson_element element;
   for (bson_cursor cursor(request); cursor.next(element);) {
     if (!is_one_of(element.name, kept_back)) command.append(element);
   }
+  ours.append_to(command);
   command.append_string("$db", "admin");
 }
 
-void append_plain_hello(protocol::byte_buffer& out, std::optional<bson_view> client) {
+void append_plain_hello(protocol::byte_buffer& out, std::optional<bson_view> client,
+                        const protocol::compressor_list& ours) {
   bson_builder command(out);
   command.append_int32("hello", 1);
   if (client) command.append_document("client", *client);
+  ours.append_to(command);
   command.append_string("$db", "admin");
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/control/topology.hpp"
 #include "protocol/bson_builder.hpp"
 #include "protocol/command_view.hpp"
+#include "protocol/compression_offer.hpp"
 
 namespace mongocached::daemon {
 
@@ -39,11 +40,13 @@ struct hello_facts {
 void append_hello_reply(protocol::byte_buffer& out, protocol::bson_view request, protocol::bson_view upstream,
                         const hello_facts& facts, bool tail);
 
-// Appends the command that travels upstream for a client's own hello: less compression, loadBalanced, topologyVersion,
-// maxAwaitTimeMS, and with $db.
-void append_upstream_hello(protocol::byte_buffer& out, protocol::bson_view request);
+// Appends the command that travels upstream for a client's own hello: less loadBalanced, topologyVersion,
+// maxAwaitTimeMS, with $db, and with `ours` for the client's compressors: the connection is ours.
+void append_upstream_hello(protocol::byte_buffer& out, protocol::bson_view request,
+                           const protocol::compressor_list& ours);
 // The hello that opens an upstream connection for a client that did not need its own to travel; `client` is that
 // client's `client` metadata document, if it sent one.
-void append_plain_hello(protocol::byte_buffer& out, std::optional<protocol::bson_view> client);
+void append_plain_hello(protocol::byte_buffer& out, std::optional<protocol::bson_view> client,
+                        const protocol::compressor_list& ours);
 
 }  // namespace mongocached::daemon

@@ -10,6 +10,7 @@
 
 #include "cache/bypass_reason.hpp"
 #include "cache/time.hpp"
+#include "protocol/compression.hpp"
 
 namespace mongocached::daemon {
 
@@ -102,6 +103,11 @@ class duration_histogram {
   counter sum_ns_;
 };
 
+// Messages of one direction between us and the upstream that were compressed: their bytes on the wire, and without it.
+struct compressed_bytes {
+  counter wire, plain;
+};
+
 // One a data thread.
 struct alignas(64) thread_metrics {
   static constexpr std::size_t max_commands = 64;  // >= cache::command_label_count()
@@ -125,6 +131,9 @@ struct alignas(64) thread_metrics {
   counter clients_opened, clients_closed;
   counter upstream_opened, upstream_closed;
   counter upstream_busy_begun, upstream_busy_ended;
+  compressed_bytes upstream_sent, upstream_received;
+  static constexpr std::size_t compressors = static_cast<std::size_t>(protocol::compressor::zstd) + 1;
+  std::array<counter, compressors> upstream_agreed, upstream_agreed_closed;  // connections that compress
   counter ticks;  // the data thread's heartbeat, for the watchdog
 
   void count(outcome o, std::size_t command_label) noexcept {

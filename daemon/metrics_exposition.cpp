@@ -169,6 +169,23 @@ void add_redis(exposition& to, const redis_gauges& redis) {
                       [](const thread_metrics& block) -> const duration_histogram& { return block.redis_duration; });
 }
 
+void add_upstream_compression(exposition& to) {
+  using direction = compressed_bytes thread_metrics::*;
+  const auto add = [&to](const char* name, const char* help, counter compressed_bytes::*form) {
+    to.counter_family(name, help);
+    const auto sample = [&](const char* label, direction way) {
+      const auto bytes = to.sum([=](const thread_metrics& b) -> const counter& { return b.*way.*form; });
+      to.sample({{"direction", label}}, static_cast<double>(bytes));
+    };
+    sample("sent", &thread_metrics::upstream_sent);
+    sample("received", &thread_metrics::upstream_received);
+  };
+  add("mongocached_upstream_compressed_bytes_total",
+      "Bytes of compressed messages to and from the upstream, as they travelled.", &compressed_bytes::wire);
+  add("mongocached_upstream_uncompressed_bytes_total", "What the same messages would have taken without compression.",
+      &compressed_bytes::plain);
+}
+
 void add_upstream(exposition& to, const exposition_input& input) {
   to.single_gauge("mongocached_upstream_up", "1 while clients can be sent to the upstream.", input.upstream_up ? 1 : 0);
   const std::uint64_t busy =
@@ -183,6 +200,7 @@ void add_upstream(exposition& to, const exposition_input& input) {
   to.histogram_family("mongocached_upstream_duration_seconds", "Time from a request sent upstream to its reply.");
   to.histogram_sample({},
                       [](const thread_metrics& block) -> const duration_histogram& { return block.upstream_duration; });
+  add_upstream_compression(to);
   to.single_gauge("mongocached_stream_up", "1 while the change stream that invalidates the cache is open.",
                   input.stream.up ? 1 : 0);
   to.single_gauge("mongocached_stream_lag_seconds", "How far the change stream is behind the cluster.",

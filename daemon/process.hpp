@@ -82,6 +82,7 @@ struct process {
   std::atomic<std::shared_ptr<boost::asio::ssl::context>> client_tls;
   std::atomic<std::shared_ptr<boost::asio::ssl::context>> upstream_tls;
   bool check_upstream_host = true;
+  protocol::compression_offer compression;  // of the connections to the upstream that carry clients' traffic
 
   std::atomic<bool> stream_refused{true};
   // C3: what is in Redis, in its present epoch, has been kept up to date without a gap.

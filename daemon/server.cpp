@@ -155,6 +155,7 @@ server::impl::impl(server_options options, logger& log)
   shared_.client_tls.store(make_client_tls(settings.listen));
   shared_.users = options_.users;
   shared_.account = std::move(options_.account);
+  shared_.compression = options_.upstream.compression;
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();

@@ -114,6 +114,22 @@ json::array servers_of(const upstream_snapshot& upstream) {
   return out;
 }
 
+// What is offered to servers, and how many connections use what.
+json::object compression_of(const status_input& in) {
+  json::array offered;
+  json::object connections;
+  for (const auto one : in.shared.compression.compressors.all()) {
+    const auto index = static_cast<std::size_t>(one);
+    std::uint64_t closed = 0;  // first: see exposition::difference
+    std::uint64_t all = 0;
+    for (const auto& thread : in.threads) closed += thread->metrics.upstream_agreed_closed[index].value();
+    for (const auto& thread : in.threads) all += thread->metrics.upstream_agreed[index].value();
+    offered.emplace_back(protocol::name_of(one));
+    connections[protocol::name_of(one)] = all - closed;
+  }
+  return {{"offered", std::move(offered)}, {"connections", std::move(connections)}};
+}
+
 const char* text_of(cache::promise mode) noexcept {
   switch (mode) {
     case cache::promise::bounded:
@@ -166,7 +182,8 @@ json::object status_of(const status_input& in) {
                            {"available", in.upstream->available},
                            {"description", in.upstream->description},
                            {"target", in.upstream->host + ':' + std::to_string(in.upstream->port)},
-                           {"servers", servers_of(*in.upstream)}}},
+                           {"servers", servers_of(*in.upstream)},
+                           {"compression", compression_of(in)}}},
                          {"redis",
                           {{"up", in.redis != nullptr && in.redis->up()},
                            {"state", in.redis_state},

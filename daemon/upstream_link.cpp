@@ -55,10 +55,12 @@ task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into
   }
   protocol::message_header header;
   if (protocol::read_header(in_.data(), header) != protocol::frame_error::none) {
-    close();
-    co_return received::lost;
+    co_return broken();
   }
   const auto length = static_cast<std::size_t>(header.length);
+  if (header.code == protocol::opcode::compressed) {
+    co_return co_await receive_compressed(into, length, limit, where);
+  }
   // Twice: here, and in `into` or what is made of it.
   const bool held = length > limit || where.from == nullptr || where.from->try_hold(*where.held, 2 * length);
   const bool whole = length <= limit && held;
@@ -75,7 +77,75 @@ task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into
   co_return held ? received::front : received::no_room;
 }
 
+upstream_link::received upstream_link::broken() noexcept {
+  close();
+  return received::lost;
+}
+
+task<upstream_link::received> upstream_link::receive_compressed(protocol::byte_buffer& into, std::size_t length,
+                                                                std::size_t limit, reply_room where) {
+  while (in_.size() < std::min(length, protocol::compressed_front_size)) {
+    if (!co_await read_more(small_piece)) co_return received::lost;
+  }
+  protocol::compressed_fields inside;
+  if (protocol::read_compressed(in_.data().first(std::min(in_.size(), length)), inside) !=
+          protocol::compression_error::none ||
+      !accepted_.contains(inside.with)) {
+    co_return broken();
+  }
+  const bool whole = inside.size <= limit;
+  // First what came and what is in it, then that and what is made of it, if it goes on as a whole.
+  room_needed_ = inside.size + std::max(length, whole ? inside.size : 0);
+  if (where.from != nullptr && !where.from->try_hold(*where.held, room_needed_)) {
+    if (room_needed_ > large_piece) co_return received::crowded;
+    *where.held = where.from->hold(room_needed_);  // no more than a message in pieces takes
+  }
+  while (in_.size() < length) {
+    if (!co_await read_more(length > large_piece ? large_piece : small_piece)) co_return received::lost;
+  }
+  auto& message = whole ? into : unpacked_;
+  if (protocol::decompress(in_.data().first(length), message, inside.with) != protocol::compression_error::none) {
+    co_return broken();
+  }
+  metrics_.upstream_received.wire.add(length);
+  metrics_.upstream_received.plain.add(inside.size);
+  in_.consume(length);
+  if (in_.capacity() > large_piece) in_.release();
+  unread_ = 0;
+  if (whole) co_return received::whole;
+  unpacked_at_ = std::min(inside.size, small_piece);
+  unread_ = inside.size - unpacked_at_;
+  into.assign(unpacked_.begin(), unpacked_.begin() + static_cast<std::ptrdiff_t>(unpacked_at_));
+  co_return unread_ == 0 ? received::whole : received::front;
+}
+
+task<error_code> upstream_link::send_compressed(protocol::byte_view message) {
+  protocol::byte_buffer packed;
+  protocol::append_compressed(packed, message, agreed_, offered_->zlib_level);
+  if (packed.size() > protocol::max_message_size) co_return co_await stream_.write(message);
+  metrics_.upstream_sent.wire.add(packed.size());
+  metrics_.upstream_sent.plain.add(message.size());
+  co_return co_await stream_.write(packed);
+}
+
+void upstream_link::agree(protocol::bson_view hello_reply) noexcept {
+  accepted_ = accepted_.also_in(protocol::compressor_list::in(hello_reply));
+  compress_with(accepted_.empty() ? protocol::compressor::none : accepted_.all().front());
+}
+
+void upstream_link::compress_with(protocol::compressor which) noexcept {
+  const auto count = [](auto& of, protocol::compressor one) {
+    if (one != protocol::compressor::none) of[static_cast<std::size_t>(one)].add();
+  };
+  count(metrics_.upstream_agreed_closed, std::exchange(agreed_, which));
+  count(metrics_.upstream_agreed, which);
+}
+
 task<protocol::byte_view> upstream_link::read_rest(std::size_t size) {
+  if (has_unpacked_rest()) {
+    unread_ = 0;
+    co_return protocol::byte_view(unpacked_).subspan(std::exchange(unpacked_at_, unpacked_.size()));
+  }
   in_.consume(std::exchange(piece_, 0));
   if (in_.empty() && !co_await read_more(size)) co_return protocol::byte_view{};
   piece_ = std::min(in_.size(), unread_);

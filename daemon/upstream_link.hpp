@@ -1,6 +1,9 @@
 // One connection to the upstream: of one client in passthrough mode, of the request that borrowed it in pooled mode.
 // Whole messages in and out; messages too large to be held are handed over in pieces. One thread. Deadlines are kept by
 // the owner, who closes the link.
+//
+// What is compressed on the wire is plain here. A connection compresses once an offer() was answered with agree(); only
+// compressors that the two have in common are taken from the server.
 #pragma once
 
 #include <string>
@@ -10,6 +13,8 @@
 #include "daemon/byte_stream.hpp"
 #include "daemon/control/topology.hpp"
 #include "daemon/message_buffer.hpp"
+#include "daemon/metrics.hpp"
+#include "protocol/compression_offer.hpp"
 
 namespace mongocached::daemon {
 
@@ -21,7 +26,11 @@ struct reply_room {
 
 class upstream_link {
  public:
-  upstream_link(asio::io_context& context, poller& poller) : resolver_(context), stream_(context, poller) {}
+  upstream_link(asio::io_context& context, poller& poller, thread_metrics& metrics)
+      : metrics_(metrics), resolver_(context), stream_(context, poller) {}
+  ~upstream_link() { compress_with(protocol::compressor::none); }
+  upstream_link(const upstream_link&) = delete;
+  upstream_link& operator=(const upstream_link&) = delete;
 
   // Resolves and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
@@ -31,16 +40,32 @@ class upstream_link {
   [[nodiscard]] task<error_code> connect(std::string host, std::uint16_t port, std::uint64_t version,
                                          std::shared_ptr<asio::ssl::context> tls, bool check_host);
 
+  // A hello with this offer in it is about to be sent; `ours` outlives the link. The server may use it in its reply.
+  void offer(const protocol::compression_offer& ours) noexcept {
+    offered_ = &ours;
+    accepted_ = ours.compressors;
+    compress_with(protocol::compressor::none);
+  }
+  void agree(protocol::bson_view hello_reply) noexcept;
+
   [[nodiscard]] prompt<error_code> send(protocol::byte_view bytes) { return stream_.write(bytes); }
+  // A whole message of this command, compressed where that was agreed on, however small it is: a server compresses its
+  // reply only if the request was compressed. Without a command as it is.
+  [[nodiscard]] prompt<error_code> send(protocol::byte_view message, std::string_view command) {
+    if (agreed_ == protocol::compressor::none || !protocol::may_be_compressed(command)) return stream_.write(message);
+    return send_compressed(message);
+  }
 
   enum class received : std::uint8_t {
     whole,    // `into` is one message
     front,    // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
     no_room,  // as `front`, of a message that there was no room to hold
+    crowded,  // nothing yet: a compressed one cannot be taken in pieces, and there is no room to hold room_needed()
     lost,     // the connection ended, or sent what is no message
   };
   [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});
   [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
+  [[nodiscard]] std::size_t room_needed() const noexcept { return room_needed_; }
   // The next piece of a message received by its front, at most unread() bytes, read into `size` bytes of memory or what
   // there is; empty if the connection was lost.
   static constexpr std::size_t large_piece = 64UL * 1024;
@@ -60,18 +85,36 @@ class upstream_link {
   [[nodiscard]] const std::string& host() const noexcept { return host_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   // Gives idle buffers back.
-  void release_memory() noexcept { in_.release(); }
+  void release_memory() noexcept {
+    in_.release();
+    if (!has_unpacked_rest()) protocol::byte_buffer().swap(unpacked_);
+  }
+
+ protected:
+  thread_metrics& metrics_;
 
  private:
   [[nodiscard]] io_result::state read_now(std::size_t size);
   [[nodiscard]] prompt<bool> read_more(std::size_t size);
   [[nodiscard]] task<bool> read_later(std::size_t size);
+  [[nodiscard]] task<error_code> send_compressed(protocol::byte_view message);
+  [[nodiscard]] task<received> receive_compressed(protocol::byte_buffer& into, std::size_t length, std::size_t limit,
+                                                  reply_room where);
+  [[nodiscard]] received broken() noexcept;
+  [[nodiscard]] bool has_unpacked_rest() const noexcept { return unpacked_at_ < unpacked_.size(); }
+  void compress_with(protocol::compressor which) noexcept;
 
   asio::ip::basic_resolver<asio::ip::tcp, executor> resolver_;
   byte_stream stream_;
   message_buffer in_;
   std::size_t unread_ = 0;
-  std::size_t piece_ = 0;  // handed out by read_rest() and not consumed yet
+  std::size_t piece_ = 0;           // handed out by read_rest() and not consumed yet
+  protocol::byte_buffer unpacked_;  // a message that came compressed and is longer than its receiver's limit
+  std::size_t unpacked_at_ = 0;     // how much of it was handed out
+  std::size_t room_needed_ = 0;
+  const protocol::compression_offer* offered_ = nullptr;
+  protocol::compressor_list accepted_;  // from the server
+  protocol::compressor agreed_ = protocol::compressor::none;
   bool open_ = false;
   std::uint64_t target_version_ = 0;
   std::string host_;

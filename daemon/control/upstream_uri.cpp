@@ -167,6 +167,17 @@ upstream_tls tls_of(const mongoc_uri_t* uri) {
   return tls;
 }
 
+// libmongoc warns of the names that it does not know.
+protocol::compression_offer compression_of(const mongoc_uri_t* uri) {
+  protocol::compression_offer out;
+  bson_iter_t name;
+  if (bson_iter_init(&name, mongoc_uri_get_compressors(uri))) {
+    while (bson_iter_next(&name)) out.compressors.add(protocol::compressor_named(lower(bson_iter_key(&name))));
+  }
+  out.zlib_level = mongoc_uri_get_option_as_int32(uri, MONGOC_URI_ZLIBCOMPRESSIONLEVEL, out.zlib_level);
+  return out;
+}
+
 // Seeds of mongodb://, or false where one is a Unix socket.
 bool read_seeds(const mongoc_uri_t* uri, std::vector<upstream_seed>& seeds) {
   for (const mongoc_host_list_t* host = mongoc_uri_get_hosts(uri); host != nullptr; host = host->next) {
@@ -240,6 +251,7 @@ std::optional<upstream_uri> parse_upstream_uri(std::string_view text, std::strin
   if (!out.username.empty()) out.auth_source = text_or_empty(mongoc_uri_get_auth_source(uri.get()));
   out.auth_source_given = std::any_of(parts.options.begin(), parts.options.end(),
                                       [](std::string_view option) { return option_name(option) == "authsource"; });
+  out.compression = compression_of(uri.get());
   out.monitoring_text = without_credentials(parts);
   for (const std::string& line : log.lines()) {
     if (!tells(line, secrets)) out.warnings.push_back(line);

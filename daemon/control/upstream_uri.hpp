@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/secret.hpp"
+#include "protocol/compression_offer.hpp"
 
 namespace mongocached::daemon {
 
@@ -39,11 +40,12 @@ struct upstream_uri {
   upstream_tls tls;
   std::string username;  // empty: no credentials of the proxy's own
   config::secret password;
-  std::string auth_source;            // with a username: never empty
-  bool auth_source_given = false;     // authSource=...: it outranks a TXT record's, which outranks the default
-  std::string auth_mechanism;         // empty: the server's choice (SCRAM)
-  std::string monitoring_text;        // the same URI without credentials, as topology_monitor uses it
-  std::vector<std::string> warnings;  // a line each: options that libmongoc does not know, ...
+  std::string auth_source;                  // with a username: never empty
+  bool auth_source_given = false;           // authSource=...: it outranks a TXT record's, which outranks the default
+  std::string auth_mechanism;               // empty: the server's choice (SCRAM)
+  protocol::compression_offer compression;  // compressors=..., zlibCompressionLevel=...
+  std::string monitoring_text;              // the same URI without credentials, as topology_monitor uses it
+  std::vector<std::string> warnings;        // a line each: options that libmongoc does not know, ...
 };
 
 // Null and a clear line in `error` (without the key's name, never with a password in it) where the URI cannot be used:

@@ -9,9 +9,11 @@ constexpr std::size_t login_reply_limit = 1UL << 20;
 
 }  // namespace
 
-task<bool> pooled_link::log_in(upstream_account& account, const std::string& text_record, std::string& why) {
-  upstream_login login(account, text_record);
+task<bool> pooled_link::log_in(upstream_account& account, const std::string& text_record,
+                               const protocol::compression_offer& ours, std::string& why) {
+  upstream_login login(account, text_record, ours.compressors);
   std::int32_t id = 0;
+  offer(ours);
   while (true) {
     protocol::byte_buffer document;
     login.append_command(document);
@@ -23,6 +25,7 @@ task<bool> pooled_link::log_in(upstream_account& account, const std::string& tex
     if (co_await receive(reply, login_reply_limit) != received::whole) co_return false;
     protocol::op_msg parsed;
     if (protocol::parse_op_msg(reply, parsed) != protocol::op_msg_error::none) co_return false;
+    if (id == 1) agree(parsed.body);  // the hello
     const auto step = login.take(parsed.body);
     why = login.why();
     if (step != upstream_login::step::more) co_return step == upstream_login::step::done;

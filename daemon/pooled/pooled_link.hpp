@@ -12,7 +12,7 @@ namespace mongocached::daemon {
 class pooled_link : public upstream_link {
  public:
   pooled_link(asio::io_context& context, poller& poller, thread_metrics& metrics)
-      : upstream_link(context, poller), metrics_(metrics) {
+      : upstream_link(context, poller, metrics) {
     metrics_.upstream_opened.add();
   }
   ~pooled_link() {
@@ -23,8 +23,9 @@ class pooled_link : public upstream_link {
   pooled_link& operator=(const pooled_link&) = delete;
 
   // After connect(). False, with the reason in `why`, where the server does not take the proxy's user. `text_record`:
-  // see upstream_account::source().
-  [[nodiscard]] task<bool> log_in(upstream_account& account, const std::string& text_record, std::string& why);
+  // see upstream_account::source(). `ours` outlives the link.
+  [[nodiscard]] task<bool> log_in(upstream_account& account, const std::string& text_record,
+                                  const protocol::compression_offer& ours, std::string& why);
 
   // A request was begun on it: until its reply was read to the end nobody else may have it.
   void owes_reply(std::int32_t to) noexcept {
@@ -39,7 +40,6 @@ class pooled_link : public upstream_link {
   [[nodiscard]] bool is_usable() { return !owes_ && unread() == 0 && is_open() && !is_dead(); }
 
  private:
-  thread_metrics& metrics_;
   bool owes_ = false;
   std::int32_t reply_to_ = 0;
 };

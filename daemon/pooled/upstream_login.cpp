@@ -94,6 +94,7 @@ void upstream_login::append_command(protocol::byte_buffer& out) const {
     }
     if (account_.logs_in() && account_.mechanism().empty())
       command.append_string("saslSupportedMechs", source_ + '.' + account_.user());
+    compressors_.append_to(command);
     command.append_string("$db", "admin");
     return;
   }

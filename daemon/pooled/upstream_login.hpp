@@ -11,7 +11,7 @@
 
 #include "auth/scram_client.hpp"
 #include "daemon/control/upstream_uri.hpp"
-#include "protocol/bson_builder.hpp"
+#include "protocol/compression_offer.hpp"
 
 namespace mongocached::daemon {
 
@@ -50,8 +50,9 @@ class upstream_account {
 
 class upstream_login {
  public:
-  explicit upstream_login(upstream_account& account, const std::string& text_record = {})
-      : account_(account), source_(account.source(text_record)) {}
+  explicit upstream_login(upstream_account& account, const std::string& text_record = {},
+                          const protocol::compressor_list& ours = {})
+      : account_(account), source_(account.source(text_record)), compressors_(ours) {}
 
   // The next command, with $db.
   void append_command(protocol::byte_buffer& out) const;
@@ -71,6 +72,7 @@ class upstream_login {
 
   upstream_account& account_;
   const std::string source_;
+  const protocol::compressor_list compressors_;
   state state_ = state::hello;
   std::string mechanism_;
   std::optional<auth::scram_client> scram_;

@@ -59,6 +59,7 @@ task<void> read_flow::skip_reply() {
     const auto piece = co_await link->read_rest();
     if (piece.empty()) co_return;
   }
+  link->release_memory();
 }
 
 task<void> read_flow::fill() {

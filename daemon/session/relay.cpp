@@ -25,6 +25,18 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link, const
   co_return exchange::ok;
 }
 
+// A compressed reply waits for room as a client's request does. Where none comes the connection ends: nobody may be
+// told that nothing was done.
+task<upstream_link::received> receive_with_room(session& s, upstream_link& link, upstream_reply& reply,
+                                                std::size_t limit) {
+  const auto until = data_thread::now() + s.thread().settings->listen.buffer_timeout;
+  reply.held = co_await s.room(link.room_needed(), until);
+  if (reply.held.size() > 0) co_return co_await link.receive(reply.bytes, limit);
+  if (s.is_open()) s.thread().count_shed(shed_reason::memory);
+  link.close();
+  co_return upstream_link::received::lost;
+}
+
 bool is_state_change(const protocol::reply_view& reply) noexcept {
   return protocol::is_state_change(reply.code) || protocol::is_state_change(reply.write_code);
 }
@@ -66,7 +78,12 @@ task<exchange> forward(session& s, request& r, protocol::byte_view bytes, const 
   }
   s.thread().metrics.upstream_busy_begun.add();
   auto how = exchange::ok;
-  if (co_await link->send(bytes.empty() ? protocol::byte_view(r.bytes) : bytes)) {
+  const auto message = bytes.empty() ? protocol::byte_view(r.bytes) : bytes;
+  // What streams by goes on as it comes: a compressed message has to be known to its end before it begins. And what is
+  // large would keep everybody else of this thread waiting for as long as it takes to compress it.
+  const bool small = r.whole() && message.size() <= session::whole_limit;
+  const auto command = small ? r.command.name : std::string_view();
+  if (co_await link->send(message, command)) {
     how = exchange::upstream_lost;
   } else if (r.unread > 0) {
     how = co_await stream_request(s, r, *link, before_last);
@@ -89,7 +106,8 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
     limit = protocol::max_message_size;
     room = {};
   }
-  const auto got = co_await link->receive(reply.bytes, limit, room);
+  auto got = co_await link->receive(reply.bytes, limit, room);
+  if (got == upstream_link::received::crowded) got = co_await receive_with_room(s, *link, reply, limit);
   if (s.pooled() != nullptr) reply.held = s.hold(reply.bytes.size());
   s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
   s.thread().metrics.upstream_busy_ended.add();

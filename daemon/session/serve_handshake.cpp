@@ -71,12 +71,14 @@ task<void> send_hello_upstream(session& s, request& r, bson_view body) {
   const bool speculates = body.find("speculativeAuthenticate").has_value();
   if (speculates) s.identity().changing(mechanism_in_hello(body));
   protocol::byte_buffer command;
-  append_upstream_hello(command, body);
+  append_upstream_hello(command, body, s.shared().compression.compressors);
+  s.open_upstream()->offer(s.shared().compression);
   protocol::byte_buffer message;
   protocol::reply_view view;
   if (!co_await s.ask(command, message, view)) co_return co_await fail(s, r, exchange::upstream_lost);
   protocol::op_msg parsed;
   static_cast<void>(protocol::parse_op_msg(message, parsed));
+  if (auto* const link = s.open_upstream()) link->agree(parsed.body);
   if (!view.ok) co_return co_await answer(s, r, parsed.body, {outcome::bypass, cache::bypass_reason::not_a_read});
   if (const auto begun = parsed.body.find("speculativeAuthenticate"); speculates && begun && begun->document()) {
     s.shared().clock.saw_authentication();

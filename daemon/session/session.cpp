@@ -261,9 +261,10 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
 
 // What is inside a compressed message needs its room as well, before it is there.
 bool session::waits_to_inflate(protocol::byte_view front, std::size_t length) noexcept {
-  const auto inside = protocol::announced_size(front);
-  if (inside <= whole_limit) return false;
-  needed_ = length + inside;
+  protocol::compressed_fields inside;
+  const bool told = protocol::read_compressed(front, inside) == protocol::compression_error::none;
+  if (!told || inside.size <= whole_limit) return false;
+  needed_ = length + inside.size;
   inflates_ = input_held_.size() < needed_;
   more_ = inflates_ && front.size() >= length;
   return inflates_;

@@ -89,7 +89,7 @@ task<bool> session::open_pooled() {
                                                 shared().upstream_tls.load(), shared().check_upstream_host);
   std::string why = ec ? client.link->reason(ec) : std::string();
   const std::string text_record = thread_.upstream->auth_source;
-  const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, why);
+  const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, shared().compression, why);
   connect_deadline_ = {};
   if (stands && open_) co_return true;
   if (!ec && !stands) client.lack = pooled_client::shortage::no_login;

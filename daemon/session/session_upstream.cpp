@@ -10,6 +10,12 @@ namespace {
 
 constexpr std::size_t own_reply_limit = 1 << 20;
 
+std::string_view name_of_command(protocol::byte_view document) {
+  protocol::bson_element first;
+  protocol::bson_cursor fields(*protocol::bson_view::parse(document));
+  return fields.next(first) ? first.name : std::string_view();
+}
+
 bool same_server(const upstream_link& link, const upstream_snapshot& target) noexcept {
   return link.host() == target.host && link.port() == target.port;
 }
@@ -56,7 +62,7 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
     }
     drop_upstream();
     if (target->available) {
-      upstream_ = std::make_unique<upstream_link>(thread_.context(), thread_.sockets());
+      upstream_ = std::make_unique<upstream_link>(thread_.context(), thread_.sockets(), thread_.metrics);
       thread_.metrics.upstream_opened.add();
       connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
       const auto ec = co_await open(*upstream_, target, handshake);
@@ -93,10 +99,14 @@ task<error_code> session::open(upstream_link& link, const snapshot_ptr& target, 
   auto ec = co_await link.connect(*target, shared().upstream_tls.load(), shared().check_upstream_host);
   if (ec || !handshake) co_return ec;
   protocol::byte_buffer hello;
-  append_plain_hello(hello, protocol::bson_view::parse(metadata_));
+  append_plain_hello(hello, protocol::bson_view::parse(metadata_), shared().compression.compressors);
+  link.offer(shared().compression);
   protocol::byte_buffer reply_message;
   protocol::reply_view reply;
   if (!co_await ask(hello, reply_message, reply) || !reply.ok) co_return asio::error::connection_refused;
+  protocol::op_msg parsed;
+  static_cast<void>(protocol::parse_op_msg(reply_message, parsed));
+  link.agree(parsed.body);
   co_return error_code{};
 }
 
@@ -108,7 +118,7 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   const auto id = next_request_id();
   protocol::append_op_msg(message, id, 0, 0, *protocol::bson_view::parse(document));
   if (pooled_) pooled_->link->owes_reply(id);
-  if (co_await link->send(message)) co_return false;
+  if (co_await link->send(message, name_of_command(document))) co_return false;
   const auto got = co_await link->receive(reply_message, own_reply_limit);
   protocol::op_msg parsed;
   if (got != upstream_link::received::whole || (pooled_ && !pooled_->link->is_owed(reply_message)) ||

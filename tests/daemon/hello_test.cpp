@@ -26,9 +26,9 @@ document reply_to(const document& request, upstream_kind kind = upstream_kind::r
   return document(out);
 }
 
-document upstream_hello(const document& request) {
+document upstream_hello(const document& request, const protocol::compressor_list& ours = {}) {
   byte_buffer out;
-  append_upstream_hello(out, request.view());
+  append_upstream_hello(out, request.view(), ours);
   return document(out);
 }
 
@@ -150,10 +150,22 @@ TEST(hello, travels_without_what_would_change_the_connection_H3) {
   EXPECT_EQ(sent.bytes(), (document{{"hello", 1}, {"saslSupportedMechs", "a.b"}, {"$db", "admin"}}.bytes()));
 }
 
+TEST(hello, travels_with_our_compressors_whatever_the_client_speaks_H3) {
+  protocol::compressor_list ours;
+  ours.add(protocol::compressor::zstd);
+  ours.add(protocol::compressor::snappy);
+  const document with_ours{{"hello", 1}, {"compression", array{"zstd", "snappy"}}, {"$db", "admin"}};
+  EXPECT_EQ(upstream_hello(document{{"hello", 1}, {"compression", array{"zlib"}}}, ours).bytes(), with_ours.bytes());
+  EXPECT_EQ(upstream_hello(document{{"hello", 1}}, ours).bytes(), with_ours.bytes());
+  byte_buffer out;
+  append_plain_hello(out, std::nullopt, ours);
+  EXPECT_EQ(out, with_ours.bytes());
+}
+
 TEST(hello, opens_a_connection_with_the_clients_own_metadata) {
   const document client{{"application", "x"}};
   byte_buffer out;
-  append_plain_hello(out, client.view());
+  append_plain_hello(out, client.view(), {});
   EXPECT_EQ(out, (document{{"hello", 1}, {"client", client}, {"$db", "admin"}}.bytes()));
 }
 

@@ -51,6 +51,8 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_upstream_up",
                                  "mongocached_upstream_connections",
                                  "mongocached_upstream_duration_seconds",
+                                 "mongocached_upstream_compressed_bytes_total",
+                                 "mongocached_upstream_uncompressed_bytes_total",
                                  "mongocached_stream_up",
                                  "mongocached_stream_lag_seconds",
                                  "mongocached_stream_events_total",

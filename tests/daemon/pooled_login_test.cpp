@@ -106,6 +106,19 @@ TEST(UpstreamLogin, its_hello_carries_no_client_and_asks_for_the_mechanisms_U2) 
   EXPECT_EQ(field_in(at.asked[1].view(), "mechanism").text(), "SCRAM-SHA-256");
 }
 
+TEST(UpstreamLogin, only_its_hello_offers_compressors) {
+  server at(table({ann()}));
+  const auto who = account("ann", "pencil");
+  protocol::compressor_list ours;
+  ours.add(protocol::compressor::zstd);
+  upstream_login login(*who, "", ours);
+  EXPECT_EQ(run(login, at), upstream_login::step::done);
+  ASSERT_GE(at.asked.size(), 3U);
+  EXPECT_EQ(protocol::as_text(field_in(at.asked[0].view(), "compression").value),
+            protocol::as_text((array{"zstd"}).bytes()));
+  EXPECT_FALSE(at.asked[1].view().find("compression"));
+}
+
 TEST(UpstreamLogin, the_users_database_is_the_uris_then_the_text_records_then_the_default) {
   const auto asked_at = [](bool given, const std::string& text_record) {
     upstream_uri uri;

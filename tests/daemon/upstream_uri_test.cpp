@@ -57,6 +57,28 @@ TEST_F(UpstreamUri, AuthSourceDefaultsToTheDatabaseThenAdmin) {
   EXPECT_EQ(parse("mongodb://h/db")->auth_source, "");
 }
 
+TEST_F(UpstreamUri, CompressorsAreThoseOfTheStandardOptions) {
+  using protocol::compressor;
+  const auto uri = parse("mongodb://h/?compressors=zstd,snappy,zlib&zlibCompressionLevel=9");
+  ASSERT_TRUE(uri) << error_;
+  EXPECT_THAT(uri->compression.compressors.all(),
+              ::testing::ElementsAre(compressor::zstd, compressor::snappy, compressor::zlib));
+  EXPECT_EQ(uri->compression.zlib_level, 9);
+  EXPECT_THAT(uri->warnings, IsEmpty());
+  EXPECT_TRUE(parse("mongodb://h/")->compression.compressors.empty());
+  EXPECT_EQ(parse("mongodb://h/?compressors=zlib")->compression.zlib_level, protocol::default_zlib_level);
+  EXPECT_THAT(parse("mongodb://h/?Compressors=ZLIB%2Csnappy,zlib")->compression.compressors.all(),
+              ::testing::ElementsAre(compressor::zlib, compressor::snappy));
+}
+
+TEST_F(UpstreamUri, ACompressorThatNobodyKnowsIsLeftOutWithAWarning) {
+  const auto uri = parse("mongodb://h/?compressors=lz4,zlib");
+  ASSERT_TRUE(uri) << error_;
+  EXPECT_THAT(uri->compression.compressors.all(), ::testing::ElementsAre(protocol::compressor::zlib));
+  EXPECT_THAT(uri->warnings, ::testing::Contains(HasSubstr("lz4")));
+  EXPECT_THAT(refusal("mongodb://h/?compressors=zlib&zlibCompressionLevel=10"), HasSubstr("between -1 and 9"));
+}
+
 TEST_F(UpstreamUri, TlsFilesAreReadFromElsewhere) {
   const std::string named =
       "mongodb://u:p%40w@a:1,b/db?TLSCAFile=/dev/null&w=1&sslClientCertificateKeyFile=%2Fdev%2Fnull";

@@ -106,6 +106,25 @@ TEST(CompressionFields, a_compressor_that_nobody_knows) {
   }
 }
 
+TEST(CompressionFields, say_what_room_is_needed) {
+  const auto wire = compressed(message_of(1000), compressor::zstd);
+  compressed_fields fields;
+  ASSERT_EQ(read_compressed(byte_view(wire).first(compressed_front_size), fields), compression_error::none);
+  EXPECT_EQ(fields.original, opcode::msg);
+  EXPECT_EQ(fields.size, header_size + 1000);
+  EXPECT_EQ(fields.with, compressor::zstd);
+  EXPECT_EQ(read_compressed(byte_view(wire).first(compressed_front_size - 1), fields), compression_error::truncated);
+}
+
+TEST(CompressionFields, zlib_has_levels) {
+  const auto message = message_of(100'000);
+  byte_buffer fast;
+  append_compressed(fast, message, compressor::zlib, 0);
+  EXPECT_GT(fast.size(), message.size());
+  EXPECT_LT(compressed(message, compressor::zlib).size(), message.size());
+  EXPECT_EQ(error_of(fast), compression_error::none);
+}
+
 TEST(CompressionFields, nested) {
   const auto once = compressed(message_of(10), compressor::zlib);
   EXPECT_EQ(error_of(compressed(once, compressor::zlib)), compression_error::nested);
@@ -117,6 +136,9 @@ TEST(CompressionFields, names) {
   EXPECT_EQ(compressor_named("zstd"), compressor::zstd);
   EXPECT_EQ(compressor_named("noop"), compressor::none);
   EXPECT_EQ(compressor_named("lz4"), compressor::none);
+  for (const auto one : {compressor::snappy, compressor::zlib, compressor::zstd}) {
+    EXPECT_EQ(compressor_named(name_of(one)), one);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // A MongoDB server that answers by a table of functions, over a real loopback socket; a thread a connection, so that an
-// answer may wait for the test. Keeps what it was asked.
+// answer may wait for the test. Keeps what it was asked. A compressed request is answered in its own compressor.
 //
 //   scripted_upstream upstream;
 //   upstream.on("find", [](const asked& q) { return found({document{{"_id", 1}}}); });
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "protocol/command_view.hpp"
+#include "protocol/compression.hpp"
 #include "support/loopback_client.hpp"
 #include "support/message_builders.hpp"
 
@@ -29,7 +30,9 @@ namespace mongocached::test_support {
 struct asked {
   std::string command;
   document body;
-  std::size_t message_size = 0;
+  std::size_t message_size = 0;  // without compression
+  protocol::compressor with{};   // `none`: it was not compressed
+  std::int32_t id = 0;
 };
 
 // What becomes of it.
@@ -37,10 +40,16 @@ struct answer {
   document body;
   bool close = false;                                 // the connection ends instead of a reply
   bool silent = false;                                // no reply (w: 0)
+  byte_buffer bytes;                                  // in place of the reply, if not empty
   answer(document reply) : body(std::move(reply)) {}  // NOLINT: reads as a reply
   static answer hang_up() {
     answer out{document()};
     out.close = true;
+    return out;
+  }
+  static answer raw(byte_buffer bytes) {
+    answer out{document()};
+    out.bytes = std::move(bytes);
     return out;
   }
   static answer none() {
@@ -188,14 +197,23 @@ class scripted_upstream {
 
   void serve(int client) {
     byte_buffer message;
-    while (read_message(client, message) && answer_one(client, message)) {
+    while (read_message(client, message) && answer_any(client, message)) {
     }
     const std::lock_guard lock(guard_);
     std::erase(clients_, client);
     ::close(client);
   }
 
-  bool answer_one(int client, const byte_buffer& message) {
+  bool answer_any(int client, const byte_buffer& message) {
+    if (protocol::load_le<std::int32_t>(message.data() + 12) != static_cast<std::int32_t>(protocol::opcode::compressed))
+      return answer_one(client, message, protocol::compressor::none);
+    byte_buffer inside;
+    protocol::compressor with{};
+    return protocol::decompress(message, inside, with) == protocol::compression_error::none &&
+           answer_one(client, inside, with);
+  }
+
+  bool answer_one(int client, const byte_buffer& message, protocol::compressor with) {
     protocol::op_query legacy;
     if (protocol::parse_op_query(message, legacy)) return answer_legacy(client, message, legacy.query);
     protocol::op_msg parsed;
@@ -206,11 +224,17 @@ class scripted_upstream {
       return false;
     }
     const auto bytes = parsed.body.bytes();
-    const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size()};
+    const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size(),
+                         with, id};
     const answer reply = decide(question);
     if (reply.close) return false;
     if (reply.silent) return true;
-    return write_all(client, op_msg_message(reply.body, {.request_id = 1, .response_to = id}));
+    if (!reply.bytes.empty()) return write_all(client, reply.bytes);
+    const auto plain = op_msg_message(reply.body, {.request_id = 1, .response_to = id});
+    if (with == protocol::compressor::none) return write_all(client, plain);
+    byte_buffer packed;
+    protocol::append_compressed(packed, plain, with);
+    return write_all(client, packed);
   }
 
   // A driver's first hello on a connection.
