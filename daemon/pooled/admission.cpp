@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/pooled/private_names.hpp"
+
 namespace mongocached::daemon {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr std::array<std::string_view, 10> open_to_all{"hello",     "isMaster", 
                                                        "buildInfo", "buildinfo",       "saslStart", "saslContinue",
                                                        "logout",    "connectionStatus"};
 
-constexpr std::array<std::string_view, 20> for_administrators{"createUser",
+// applyOps and doTxn carry out anything, on collections that may be named by their UUID.
+constexpr std::array<std::string_view, 22> for_administrators{"createUser",
                                                               "updateUser",
                                                               "dropUser",
                                                               "dropAllUsersFromDatabase",
@@ -35,7 +38,9 @@ constexpr std::array<std::string_view, 20> for_administrators{"createUser",
                                                               "invalidateUserCache",
                                                               "killAllSessions",
                                                               "killAllSessionsByPattern",
-                                                              "_mergeAuthzCollections"};
+                                                              "_mergeAuthzCollections",
+                                                              "applyOps",
+                                                              "doTxn"};
 
 // The generic fields with a dollar that a client may send.
 constexpr std::array<std::string_view, 4> own_dollar_fields{"$db", "$readPreference", "$clusterTime", "$queryOptions"};
@@ -91,8 +96,7 @@ std::optional<refusal> check_fields(bson_view body) {
 
 bool is_for_administrators(const protocol::command_view& command) {
   if (is_in(for_administrators, command.name)) return true;
-  // Credentials lie there.
-  if (command.db == "admin" && command.collection.starts_with("system.")) return true;
+  if (reaches_private(command)) return true;
   // Without a list: everybody's sessions, for upstream all are of one user.
   if (!command.is("killSessions")) return false;
   const auto named = sessions_named(command);

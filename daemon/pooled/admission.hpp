@@ -19,7 +19,8 @@ struct caller {
 
 // Empty: nothing against it. Refused are: anything but the handshake before the login; fields by which a trusted peer
 // speaks for others ($audit, $impersonatedUsers, ...); fields of a session that only a server sets; fields that stand
-// there twice; and, for all but administrators, users and roles and what ends other users' sessions.
+// there twice; and, for all but administrators, users and roles, what reaches collections of theirs
+// (private_names.hpp), and what ends other users' sessions.
 [[nodiscard]] std::optional<refusal> check_admission(const protocol::command_view& command, const caller& who);
 
 // Answered to clients that have not logged in, too.

@@ -247,6 +247,23 @@ def test_users_of_the_upstream_are_for_administrators(pool: Daemon, ann: Client)
         assert chief.admin.command("dropUser", name)["ok"] == 1
 
 
+def test_no_part_of_a_command_reaches_the_upstreams_users(pool: Daemon) -> None:
+    named: Document = {"from": "system.users", "pipeline": [], "as": "u"}
+    into: Document = {"ns": "admin.system.users"}
+    union: Document = {"$unionWith": "system.users"}
+    read: Document = {"aggregate": "x", "cursor": {}, "$db": "admin"}
+    with LoggedIn(pool, "ann") as ann, LoggedIn(pool, "chief") as chief:
+        for stage in (union, {"$lookup": named}, {"$facet": {"a": [union]}}):
+            assert ann.ask({**read, "pipeline": [stage]})["code"] == UNAUTHORIZED
+            assert chief.ask({**read, "pipeline": [stage]})["ok"] == 1
+        # In a sequence, and in one behind what is looked at of a large message at first.
+        assert ann.ask(read, sequences={"pipeline": [union]})["code"] == UNAUTHORIZED
+        ops = [{"delete": 0, "filter": {"x": "y" * 1000}, "multi": False}] * 400
+        bulk = {"bulkWrite": 1, "$db": "admin"}
+        sequences = {"ops": ops, "nsInfo": [into]}
+        assert ann.ask(bulk, sequences=sequences)["code"] == UNAUTHORIZED
+
+
 def test_a_wrong_password_of_the_proxys_own_is_named(servers: Servers, guarded: Upstream) -> None:
     """And is no fault of the client's login."""
     wrong = guarded.uri.replace(ROOT_PASSWORD, "wrong")
