@@ -36,11 +36,18 @@ class Admission : public ::testing::Test {
   byte_buffer message_;
 };
 
-TEST_F(Admission, before_the_login_there_is_the_handshake_and_nothing_else) {
-  for (const auto* name : {"hello", "ping", "buildInfo", "connectionStatus", "saslStart", "logout"})
+TEST_F(Admission, before_the_login_little_is_answered) {
+  for (const auto* name : {"ping", "buildInfo", "connectionStatus"})
     EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, anybody), code::none) << name;
   for (const auto* name : {"find", "insert", "endSessions", "getMore", "listDatabases", "whatever", "Ping"})
     EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, anybody), code::unauthorized) << name;
+}
+
+TEST_F(Admission, a_handshake_never_travels_on_a_connection_that_others_share_U2) {
+  for (const auto* name : {"hello", "isMaster", "ismaster", "saslStart", "saslContinue", "logout", "authenticate"}) {
+    for (const auto& who : {anybody, user, chief})
+      EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, who), code::unauthorized) << name;
+  }
 }
 
 TEST_F(Admission, nobody_speaks_for_others) {
