@@ -115,7 +115,8 @@ bool names_sessions(std::string_view command) noexcept {
 std::optional<refusal> check_admission(const protocol::command_view& command, const caller& who) {
   if (is_in(never_upstream, command.name))
     return unauthorized("command " + std::string(command.name) + " is not accepted in this form");
-  if (!who.logged_in && !is_in(open_to_all, command.name))
+  const bool in_transaction = command.has_txn_number || command.in_transaction || command.starts_transaction;
+  if (!who.logged_in && (in_transaction || !is_in(open_to_all, command.name)))
     return unauthorized("command " + std::string(command.name) + " requires authentication");
   if (auto refused = check_fields(command.message.body)) return refused;
   if (names_sessions(command.name) && !sessions_named(command))

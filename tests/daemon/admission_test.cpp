@@ -43,6 +43,11 @@ TEST_F(Admission, before_the_login_little_is_answered) {
     EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, anybody), code::unauthorized) << name;
 }
 
+TEST_F(Admission, before_the_login_there_are_no_transactions) {
+  for (const auto* field : {"txnNumber", "startTransaction", "autocommit"})
+    EXPECT_EQ(verdict(document{{"ping", 1}, {field, 1L}, {"$db", "admin"}}, anybody), code::unauthorized) << field;
+}
+
 TEST_F(Admission, a_handshake_never_travels_on_a_connection_that_others_share_U2) {
   for (const auto* name : {"hello", "isMaster", "ismaster", "saslStart", "saslContinue", "logout", "authenticate"}) {
     for (const auto& who : {anybody, user, chief})

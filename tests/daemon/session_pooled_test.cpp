@@ -39,6 +39,12 @@ TEST_F(SessionPooled, clients_share_a_connection) {
   EXPECT_EQ(connections(), 1U);
 }
 
+TEST_F(SessionPooled, without_users_whoever_is_let_in_owns_sessions) {
+  const document lsid{{"id", binary{4, byte_buffer(16)}}};
+  EXPECT_TRUE(is_ok(one.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));
+  EXPECT_EQ(shared.pins.sessions.size(), 1U);
+}
+
 TEST_F(SessionPooled, no_clients_metadata_travels_U2) {
   const document client{{"driver", document{{"name", "theirs"}, {"version", "1"}}}};
   static_cast<void>(one.ask(document{{"hello", 1}, {"client", client}, {"$db", "admin"}}));
@@ -92,6 +98,22 @@ TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
   EXPECT_TRUE(is_ok(one.ask(document{{"aggregate", "things"}, {"pipeline", array{}}, {"$db", "shop"}})));
   EXPECT_TRUE(is_ok(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})));
   EXPECT_EQ(code_of(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
+}
+
+// With a user, which makes a stranger of everybody else.
+class SessionPooledUsers : public SessionPooled {
+ protected:
+  SessionPooledUsers() {
+    std::vector<std::string> faults;
+    shared.users = user_table::make({{"ann", config::secret("pencil"), false, {}}}, nullptr, faults);
+  }
+};
+
+TEST_F(SessionPooledUsers, a_stranger_owns_no_session) {
+  loopback_client stranger(port());
+  const document lsid{{"id", binary{4, byte_buffer(16)}}};
+  EXPECT_TRUE(is_ok(stranger.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));
+  EXPECT_EQ(shared.pins.sessions.size(), 0U);
 }
 
 }  // namespace
