@@ -152,6 +152,12 @@ void pin_to_transaction(session& s, const protocol::command_view& command) {
 
 task<bool> admit(session& s, request& r) {
   auto& client = *s.pooled();
+  if (!r.whole() && !client.who().logged_in) {
+    // It would hold a connection of the pool for as long as its sender likes.
+    const refusal why{code::unauthorized, "a message of this size requires authentication"};
+    co_await refuse(s, r, why);
+    co_return false;
+  }
   if (!r.understood) {
     const refusal why{code::failed_to_parse, "malformed command"};
     co_await refuse(s, r, why);

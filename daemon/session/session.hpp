@@ -181,6 +181,8 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] upstream_link* taken();
   void keep(upstream_pools::pool::grant what);
   void return_link(bool clean);
+  // It takes its time to send a request on a connection that others wait for.
+  [[nodiscard]] bool holds_up_the_pool(cache::instant now);
   void interrupt_upstream();
 
   data_thread& thread_;

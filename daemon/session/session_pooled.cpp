@@ -105,6 +105,11 @@ void session::keep(grant what) {
   if (what.how == grant::kind::room) pool.gone();
 }
 
+bool session::holds_up_the_pool(cache::instant now) {
+  if (!pooled_ || !pooled_->upload || !pooled_->link) return false;
+  return pooled_->upload->is_slow(now) && thread_.pools->of(pooled_->at).waiting() > 0;
+}
+
 void session::return_link(bool clean) {
   auto& client = *pooled_;
   if (!client.link || !thread_.pools) return;

@@ -2,6 +2,7 @@
 // in.
 #include <gtest/gtest.h>
 
+#include "daemon/session/session.hpp"
 #include "session_world.hpp"
 
 namespace mongocached::daemon {
@@ -114,6 +115,24 @@ TEST_F(SessionPooledUsers, a_stranger_owns_no_session) {
   const document lsid{{"id", binary{4, byte_buffer(16)}}};
   EXPECT_TRUE(is_ok(stranger.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));
   EXPECT_EQ(shared.pins.sessions.size(), 0U);
+}
+
+TEST_F(SessionPooledUsers, a_strangers_large_message_borrows_no_connection) {
+  loopback_client stranger(port());
+  const document large{{"ping", 1}, {"comment", std::string(session::whole_limit, 'x')}, {"$db", "admin"}};
+  EXPECT_EQ(code_of(stranger.ask(large)), 13);
+  EXPECT_EQ(connections(), 0U);
+  EXPECT_TRUE(is_ok(stranger.ask(ping())));
+  EXPECT_EQ(upstream.count("ping"), 1U);
+}
+
+TEST_F(SessionPooledUsers, a_strangers_large_message_is_no_login) {
+  loopback_client stranger(port());
+  for (const auto* name : {"hello", "saslStart", "logout"}) {
+    const document large{{name, 1}, {"comment", std::string(session::whole_limit, 'x')}, {"$db", "admin"}};
+    EXPECT_EQ(code_of(stranger.ask(large)), 13) << name;
+  }
+  EXPECT_EQ(connections(), 0U);
 }
 
 }  // namespace

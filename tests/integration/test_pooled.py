@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import struct
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +21,7 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.write_concern import WriteConcern
 from support.paths import daemon_binary
 from support.pooled import POOL_SIZE, LoggedIn, connections_to, log_in, settings, start
-from support.raw import EXHAUST_ALLOWED, connect
+from support.raw import EXHAUST_ALLOWED, OP_MSG, connect
 from support.scripted_upstream import PRIMARY, SECONDARY, ScriptedUpstream
 from support.servers import ROOT_PASSWORD, Daemon, Servers, Upstream
 from support.wait import wait_until
@@ -378,6 +380,27 @@ def test_who_waits_for_a_connection_waits_no_longer_than_it_said(servers: Server
         for client in (slow, first, second):
             assert client.receive().document["ok"] == 1
         assert scripted.asked["collStats"] == 0
+
+
+def test_who_is_slow_to_send_a_large_request_keeps_no_connection_that_others_wait_for(
+    servers: Servers,
+) -> None:
+    with ExitStack() as stack:
+        scripted = stack.enter_context(ScriptedUpstream())
+        config = f'[upstream]\nauth = "pooled"\npool_size = 1\n{NO_CACHE}'
+        daemon = servers.daemon(scripted.uri, config=config)
+        slow, other = (stack.enter_context(connect(daemon)) for _ in range(2))
+        body = bson.encode({"insert": "c", "$db": "t"})
+        rest = struct.pack("<i", 999_000) + b"documents\0" + bson.encode({"x": "y" * 34_000})
+        header = struct.pack("<iiiiI", 1_000_000, 1, 0, OP_MSG, 0)
+        slow.socket.sendall(header + b"\0" + body + b"\1" + rest)
+        in_flight = "mongocached_requests_in_flight"
+        wait_until(lambda: daemon.metrics().value(in_flight) == 1, what="the upload to begin")
+        began = time.monotonic()
+        assert other.request({"count": "c", "$db": "t"}).document["ok"] == 1
+        assert time.monotonic() - began < 12
+        assert slow.closed_by_peer()
+        assert daemon.metrics().value("mongocached_client_disconnects_total", reason="stalled") == 1
 
 
 class Member(ScriptedUpstream):
