@@ -177,7 +177,6 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<upstream_link*> borrow(cache::instant until);
   [[nodiscard]] task<upstream_pools::pool::grant> wait_in_line(cache::instant until);
   [[nodiscard]] task<bool> open_pooled();
-  void tell_of_failed_connect(const server_address& server, std::string_view why);
   [[nodiscard]] upstream_link* taken();
   void keep(upstream_pools::pool::grant what);
   void return_link(bool clean);

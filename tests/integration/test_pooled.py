@@ -23,7 +23,14 @@ from support.paths import daemon_binary
 from support.pooled import POOL_SIZE, LoggedIn, connections_to, log_in, settings, start
 from support.raw import EXHAUST_ALLOWED, OP_MSG, connect
 from support.scripted_upstream import PRIMARY, SECONDARY, ScriptedUpstream
-from support.servers import ROOT_PASSWORD, Daemon, Servers, Upstream
+from support.servers import (
+    ROOT_PASSWORD,
+    ROOT_USER,
+    Daemon,
+    Servers,
+    Unready,
+    Upstream,
+)
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -266,14 +273,30 @@ def test_no_part_of_a_command_reaches_the_upstreams_users(pool: Daemon) -> None:
         assert ann.ask(bulk, sequences=sequences)["code"] == UNAUTHORIZED
 
 
-def test_a_wrong_password_of_the_proxys_own_is_named(servers: Servers, guarded: Upstream) -> None:
-    """And is no fault of the client's login."""
-    wrong = guarded.uri.replace(ROOT_PASSWORD, "wrong")
-    daemon = servers.daemon(wrong, config=settings())
-    with log_in(daemon, "ann") as ann:
-        with pytest.raises(OperationFailure, match="own user cannot log in") as refused:
-            ann.shop.command("ping", maxTimeMS=500)
-        assert refused.value.code == UNREACHABLE
+def test_while_the_proxys_own_user_is_refused_nobody_is_sent_and_nobody_waits(
+    servers: Servers, guarded: Upstream
+) -> None:
+    """And it is no fault of the client's login. As soon as the upstream takes the user, all is well."""
+    name = f"u{uuid.uuid4().hex[:8]}"
+    uri = guarded.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", f"{name}:late@")
+    daemon = Unready(servers.folder(), uri, config=settings())
+    servers.running.append(daemon)
+    daemon.start()
+    reason = "own user cannot log in"
+    wait_until(lambda: reason in daemon.readiness()[1], what="the refusal to be known")
+    assert daemon.readiness()[0] == 503
+    with LoggedIn(daemon, "ann") as ann:
+        began = time.monotonic()
+        for _ in range(10):
+            refused = ann.ask({"count": "orders", "$db": "shop"})
+            assert refused["code"] == UNREACHABLE
+            assert reason in refused["errmsg"]
+        assert time.monotonic() - began < 5
+        with guarded.client() as root:
+            root.admin.command("createUser", name, pwd="late", roles=["root"])
+            wait_until(lambda: daemon.readiness()[0] == 200, what="the login")
+            assert ann.ask({"count": "orders", "$db": "shop"})["n"] == DOCUMENTS
+            root.admin.command("dropUser", name)
 
 
 # What drivers do on it
