@@ -46,8 +46,10 @@ data_thread::data_thread(process& shared_, std::size_t index_)
         }
       }),
       upstream(std::make_shared<upstream_snapshot>()) {
-  if (settings->upstream.auth == config::auth_kind::pooled)
+  if (settings->upstream.auth == config::auth_kind::pooled) {
+    probe_ = std::make_unique<pool_probe>(*this);
     pools = std::make_unique<upstream_pools>(pool_share(settings->upstream.pool_size, shared.threads, index));
+  }
   dice.seed(std::random_device{}());
   input.resize(input_size);
   output.reserve(input_size);
@@ -76,6 +78,7 @@ void data_thread::stop() {
   post([this] {
     while (!sessions_.empty()) sessions_.back()->close(disconnect::shutdown);
     if (pools) pools->close();
+    if (probe_) probe_->close();
     departed_.clear();
     sockets_.stop();
     stopped_ = true;
@@ -134,6 +137,12 @@ void data_thread::drain() {
   });
 }
 
+void data_thread::try_login() {
+  post([this] {
+    if (probe_) probe_->begin();
+  });
+}
+
 void data_thread::settle() {
   post([this] {
     if (store && !settling.empty()) settling.settle(*store, shared.coherence, now(), count_fills);
@@ -144,6 +153,13 @@ void data_thread::count_shed(shed_reason why) {
   metrics.shed[static_cast<std::size_t>(why)].add();
   const auto [allowed, suppressed] = shared.limiter.admit(name_of(why), now());
   if (allowed) shared.log.warn("overload", "refused", {{"reason", name_of(why)}, {"unsaid", suppressed}});
+}
+
+void data_thread::tell_of_failed_connect(const server_address& server, std::string_view why) {
+  const auto [allowed, suppressed] = shared.limiter.admit("cannot connect", now());
+  if (!allowed) return;
+  shared.log.warn("upstream", "cannot connect",
+                  {{"host", server.host}, {"port", server.port}, {"error", why}, {"unsaid", suppressed}});
 }
 
 void data_thread::watch_buffers() noexcept {
@@ -196,6 +212,7 @@ void data_thread::sweep() {
   for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->sweep(instant);
   departed_.clear();
   watch_buffers();
+  if (probe_) probe_->sweep(instant);
   if (pools) pools->sweep(instant);
   std::erase_if(upstream_waiters_, [](const auto& waiter) { return waiter.use_count() == 1; });
 }

@@ -21,6 +21,7 @@
 #include "daemon/metrics.hpp"
 #include "daemon/one_shot.hpp"
 #include "daemon/poller.hpp"
+#include "daemon/pooled/pool_probe.hpp"
 #include "daemon/pooled/upstream_pools.hpp"
 #include "daemon/process.hpp"
 #include "daemon/session/request.hpp"
@@ -50,8 +51,9 @@ class data_thread {
   }
   void adopt_client(int fd, std::string peer);  // a connected, non-blocking socket, owned from now on; `peer` for logs
   void set_upstream(snapshot_ptr now);
-  void drain();   // close idle sessions, let busy ones finish their request
-  void settle();  // more values may have settled (coherence S1)
+  void drain();      // close idle sessions, let busy ones finish their request
+  void try_login();  // pooled: on a connection of the pool, unless requests do
+  void settle();     // more values may have settled (coherence S1)
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   [[nodiscard]] executor get_executor() noexcept { return context_.get_executor(); }
@@ -102,6 +104,7 @@ class data_thread {
   void await_upstream(std::shared_ptr<one_shot<bool>> waiter) { upstream_waiters_.push_back(std::move(waiter)); }
   // Counts what is refused, and says so in the log, not too often.
   void count_shed(shed_reason why);
+  void tell_of_failed_connect(const server_address& server, std::string_view why);  // in the log, not too often
   void watch_buffers() noexcept;  // call when bytes were counted that there may be no room for
 
   void delist(session& s);  // closed: gone when what runs now has ended
@@ -128,6 +131,7 @@ class data_thread {
   std::vector<std::shared_ptr<session>> sessions_;
   std::vector<std::shared_ptr<session>> departed_;
   std::vector<std::shared_ptr<one_shot<bool>>> upstream_waiters_;
+  std::unique_ptr<pool_probe> probe_;  // null: passthrough
   std::unordered_map<std::string, tracked_namespace, text_hash, std::equal_to<>> namespaces_;
   std::string name_;                                 // that find_namespace was last asked for
   const known_namespace* last_namespace_ = nullptr;  // what it found

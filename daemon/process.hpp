@@ -17,6 +17,7 @@
 #include "daemon/control/topology.hpp"
 #include "daemon/event_limiter.hpp"
 #include "daemon/log.hpp"
+#include "daemon/pooled/login_state.hpp"
 #include "daemon/pooled/pins.hpp"
 #include "daemon/pooled/upstream_login.hpp"
 #include "daemon/pooled/user_table.hpp"
@@ -76,6 +77,7 @@ struct process {
   // Pooled: who may log in, who opened what, and the user that all traffic runs under. Null in passthrough mode.
   std::atomic<std::shared_ptr<const user_table>> users;
   std::unique_ptr<upstream_account> account;
+  login_state pool_login;
   daemon::pins pins;
 
   // TLS towards clients, replaced on SIGHUP, and towards the upstream; null: plain.

@@ -89,6 +89,7 @@ class server::impl {
   // The status as it is now. Any thread but a data thread.
   void with_status(const std::function<void(const status_input&)>& use);
   [[nodiscard]] std::string status_text();
+  void log_in_to_pool();
   [[nodiscard]] readiness is_ready();
   [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
   void stop_everything();
@@ -289,6 +290,7 @@ void server::impl::upstream_changed(const snapshot_ptr& now) {
     asio::post(control_, [this, now] { start_redis(*now); });
   }
   for (auto& thread : threads_) thread->set_upstream(now);
+  log_in_to_pool();
 }
 
 void server::impl::start_redis(const upstream_snapshot& known) {
@@ -409,6 +411,7 @@ void server::impl::finish_drain(cache::instant until) {
 
 void server::impl::housekeeping() {
   shared_.coherence.flights().sweep(data_thread::now());
+  log_in_to_pool();
   housekeeping_timer_.expires_after(housekeeping_period);
   housekeeping_timer_.async_wait([this](const error_code& ec) {
     if (!ec) housekeeping();
@@ -426,9 +429,19 @@ void server::impl::ping_watchdog() {
   });
 }
 
+// Unless requests do, or it did before.
+void server::impl::log_in_to_pool() {
+  if (options_.settings->upstream.auth == config::auth_kind::pooled && !shared_.pool_login.is_good())
+    threads_.front()->try_login();
+}
+
 readiness server::impl::is_ready() {
   const auto now = topology_->current();
-  return {now->available, now->description};
+  const auto& login = shared_.pool_login;
+  const bool pooled = options_.settings->upstream.auth == config::auth_kind::pooled;
+  if (!now->available || !pooled || login.is_good()) return {now->available, now->description};
+  if (!login.is_refused()) return {false, "the proxy's own user has not logged in to the upstream yet"};
+  return {false, "the proxy's own user cannot log in to the upstream: " + login.why()};
 }
 
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/pooled/private_names.hpp"
+
 namespace mongocached::daemon {
 namespace {
 
@@ -12,11 +14,15 @@ using protocol::bson_type;
 using protocol::bson_view;
 using code = protocol::error_code;
 
-constexpr std::array<std::string_view, 10> open_to_all{"hello",     "isMaster",        "ismaster",  "ping",
-                                                       "buildInfo", "buildinfo",       "saslStart", "saslContinue",
-                                                       "logout",    "connectionStatus"};
+constexpr std::array<std::string_view, 4> open_to_all{"ping", "buildInfo", "buildinfo", "connectionStatus"};
 
-constexpr std::array<std::string_view, 20> for_administrators{"createUser",
+// U2, I3: the proxy answers them itself, before it comes to this. One that is here all the same (in a message too large
+// to be looked at whole) would change who a connection that others share is.
+constexpr std::array<std::string_view, 7> never_upstream{"hello",        "isMaster", "ismaster",    "saslStart",
+                                                         "saslContinue", "logout",   "authenticate"};
+
+// applyOps and doTxn carry out anything, on collections that may be named by their UUID.
+constexpr std::array<std::string_view, 22> for_administrators{"createUser",
                                                               "updateUser",
                                                               "dropUser",
                                                               "dropAllUsersFromDatabase",
@@ -35,7 +41,9 @@ constexpr std::array<std::string_view, 20> for_administrators{"createUser",
                                                               "invalidateUserCache",
                                                               "killAllSessions",
                                                               "killAllSessionsByPattern",
-                                                              "_mergeAuthzCollections"};
+                                                              "_mergeAuthzCollections",
+                                                              "applyOps",
+                                                              "doTxn"};
 
 // The generic fields with a dollar that a client may send.
 constexpr std::array<std::string_view, 4> own_dollar_fields{"$db", "$readPreference", "$clusterTime", "$queryOptions"};
@@ -91,8 +99,7 @@ std::optional<refusal> check_fields(bson_view body) {
 
 bool is_for_administrators(const protocol::command_view& command) {
   if (is_in(for_administrators, command.name)) return true;
-  // Credentials lie there.
-  if (command.db == "admin" && command.collection.starts_with("system.")) return true;
+  if (reaches_private(command)) return true;
   // Without a list: everybody's sessions, for upstream all are of one user.
   if (!command.is("killSessions")) return false;
   const auto named = sessions_named(command);
@@ -101,16 +108,15 @@ bool is_for_administrators(const protocol::command_view& command) {
 
 }  // namespace
 
-bool is_open_to_all(std::string_view command) noexcept {
-  return is_in(open_to_all, command);
-}
-
 bool names_sessions(std::string_view command) noexcept {
   return command == "endSessions" || command == "refreshSessions" || command == "killSessions";
 }
 
 std::optional<refusal> check_admission(const protocol::command_view& command, const caller& who) {
-  if (!who.logged_in && !is_open_to_all(command.name))
+  if (is_in(never_upstream, command.name))
+    return unauthorized("command " + std::string(command.name) + " is not accepted in this form");
+  const bool in_transaction = command.has_txn_number || command.in_transaction || command.starts_transaction;
+  if (!who.logged_in && (in_transaction || !is_in(open_to_all, command.name)))
     return unauthorized("command " + std::string(command.name) + " requires authentication");
   if (auto refused = check_fields(command.message.body)) return refused;
   if (names_sessions(command.name) && !sessions_named(command))

@@ -17,13 +17,12 @@ struct caller {
   bool admin = false;
 };
 
-// Empty: nothing against it. Refused are: anything but the handshake before the login; fields by which a trusted peer
-// speaks for others ($audit, $impersonatedUsers, ...); fields of a session that only a server sets; fields that stand
-// there twice; and, for all but administrators, users and roles and what ends other users' sessions.
+// Empty: nothing against it. Of a command that the proxy does not answer by itself. Refused are: what belongs to a
+// handshake; before the login nearly everything; fields by which a trusted peer speaks for others ($audit,
+// $impersonatedUsers, ...); fields of a session that only a server sets; fields that stand there twice; and, for all
+// but administrators, users and roles, what reaches collections of theirs (private_names.hpp), and what ends other
+// users' sessions.
 [[nodiscard]] std::optional<refusal> check_admission(const protocol::command_view& command, const caller& who);
-
-// Answered to clients that have not logged in, too.
-[[nodiscard]] bool is_open_to_all(std::string_view command) noexcept;
 
 // The 16 bytes of the session's UUID; empty where there is no lsid. Of a command that was admitted.
 [[nodiscard]] std::string_view session_of(const protocol::command_view& command) noexcept;

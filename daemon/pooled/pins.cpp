@@ -70,17 +70,17 @@ std::size_t pin_table::size() const {
 
 session_owners::claim session_owners::use(std::string_view id, user_id user, cache::instant now) {
   const std::scoped_lock lock(mutex_);
-  while (!order_.empty() && now - order_.front().used >= lifetime_) {
-    by_id_.erase(order_.front().id);
-    order_.pop_front();
-  }
+  while (!order_.empty() && now - order_.front().used >= lifetime_) forget(order_.begin());
   if (const auto known = by_id_.find(id); known != by_id_.end()) {
     if (known->second->user != user) return claim::foreign;
     known->second->used = now;
     order_.splice(order_.end(), order_, known->second);
     return claim::granted;
   }
-  if (order_.size() >= limit_) return claim::full;
+  const auto of_user = count_.find(user);
+  const auto owned_already = of_user == count_.end() ? 0 : of_user->second;
+  if (owned_already >= limit_ - order_.size()) return claim::full;
+  ++count_[user];
   order_.push_back({std::string(id), user, now});
   by_id_.emplace(order_.back().id, std::prev(order_.end()));
   return claim::granted;
@@ -90,9 +90,14 @@ void session_owners::end(std::string_view id, user_id user) {
   const std::scoped_lock lock(mutex_);
   const auto known = by_id_.find(id);
   if (known == by_id_.end() || known->second->user != user) return;
-  const auto where = known->second;
-  by_id_.erase(known);
-  order_.erase(where);
+  forget(known->second);
+}
+
+void session_owners::forget(owners::iterator which) {
+  const auto of_user = count_.find(which->user);
+  if (--of_user->second == 0) count_.erase(of_user);
+  by_id_.erase(which->id);
+  order_.erase(which);
 }
 
 std::size_t session_owners::size() const {

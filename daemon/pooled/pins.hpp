@@ -53,7 +53,8 @@ class pin_table {
 [[nodiscard]] std::string transaction_key(user_id user, protocol::byte_view lsid, std::int64_t number);
 
 // Sessions: the first user of an lsid owns it until it has not been used for a session's lifetime. A full table refuses
-// new ones, as a server does: forgetting one would let another user have it.
+// new ones, as a server does: forgetting one would let another user have it. A user may own as many as are free: so
+// nobody fills it for the others, and one alone has half of it.
 class session_owners {
  public:
   session_owners(std::size_t limit, cache::duration lifetime) : limit_(limit), lifetime_(lifetime) {}
@@ -71,10 +72,12 @@ class session_owners {
     cache::instant used{};
   };
   using owners = std::list<owned>;
+  void forget(owners::iterator which);
 
   const std::size_t limit_;
   const cache::duration lifetime_;
   mutable std::mutex mutex_;
+  std::unordered_map<user_id, std::size_t> count_;                // none is 0
   owners order_;                                                  // used longest ago first
   std::unordered_map<std::string_view, owners::iterator> by_id_;  // views into order_
 };

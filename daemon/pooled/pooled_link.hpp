@@ -3,6 +3,7 @@
 #pragma once
 
 #include "daemon/metrics.hpp"
+#include "daemon/pooled/login_state.hpp"
 #include "daemon/pooled/pins.hpp"
 #include "daemon/pooled/upstream_login.hpp"
 #include "daemon/upstream_link.hpp"
@@ -22,10 +23,10 @@ class pooled_link : public upstream_link {
   pooled_link(const pooled_link&) = delete;
   pooled_link& operator=(const pooled_link&) = delete;
 
-  // After connect(). False, with the reason in `why`, where the server does not take the proxy's user. `text_record`:
-  // see upstream_account::source(). `ours` outlives the link.
-  [[nodiscard]] task<bool> log_in(upstream_account& account, const std::string& text_record,
-                                  const protocol::compression_offer& ours, std::string& why);
+  // After connect(). `why`: the reason where it is not done. `text_record`: see upstream_account::source(). `ours`
+  // outlives the link.
+  [[nodiscard]] task<login_outcome> log_in(upstream_account& account, const std::string& text_record,
+                                           const protocol::compression_offer& ours, std::string& why);
 
   // A request was begun on it: until its reply was read to the end nobody else may have it.
   void owes_reply(std::int32_t to) noexcept {

@@ -1,5 +1,8 @@
 #include "daemon/pooled/upstream_login.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "auth/saslprep.hpp"
 
 namespace mongocached::daemon {
@@ -26,6 +29,14 @@ bool truthy(bson_view document, std::string_view field) {
 std::string error_in(bson_view reply) {
   const auto text = reply.find("errmsg");
   return text && text->text() ? std::string(*text->text()) : "no reason given";
+}
+
+// Not for what the server goes through just now, such as an election.
+bool refuses_user(bson_view reply) {
+  // BadValue (a mechanism), UserNotFound, AuthenticationFailed, MechanismUnavailable, AtlasError.
+  constexpr std::array<std::int64_t, 5> codes{2, 11, 18, 334, 8000};
+  const auto code = reply.find("code");
+  return code && std::ranges::find(codes, code->integer().value_or(0)) != codes.end();
 }
 
 // The best of the mechanisms that the server says this user has; without its word what every server had first.
@@ -113,7 +124,7 @@ void upstream_login::append_command(protocol::byte_buffer& out) const {
 }
 
 upstream_login::step upstream_login::take(bson_view reply) {
-  if (!truthy(reply, "ok")) return fail(error_in(reply));
+  if (!truthy(reply, "ok")) return fail(error_in(reply), state_ != state::hello && refuses_user(reply));
   if (state_ == state::hello) return account_.logs_in() ? begin(reply) : step::done;
   if (const auto id = reply.find("conversationId"))
     conversation_ = static_cast<std::int32_t>(id->integer().value_or(0));
@@ -156,7 +167,8 @@ upstream_login::step upstream_login::end(bson_view reply) {
   return step::more;
 }
 
-upstream_login::step upstream_login::fail(std::string why) {
+upstream_login::step upstream_login::fail(std::string why, bool refused) {
+  refused_ = refused;
   why_ = std::move(why);
   return step::failed;
 }

@@ -61,6 +61,8 @@ class upstream_login {
   [[nodiscard]] step take(protocol::bson_view reply);
   // After `failed`: why, without secrets.
   [[nodiscard]] const std::string& why() const noexcept { return why_; }
+  // It is for the user, the mechanism or the password, or for who the server is: the next try will fail, too.
+  [[nodiscard]] bool is_refused() const noexcept { return refused_; }
 
  private:
   enum class state : std::uint8_t { hello, start, proof, verified };
@@ -68,7 +70,7 @@ class upstream_login {
   [[nodiscard]] step begin(protocol::bson_view hello);
   [[nodiscard]] step prove(protocol::bson_view reply);
   [[nodiscard]] step end(protocol::bson_view reply);
-  [[nodiscard]] step fail(std::string why);
+  [[nodiscard]] step fail(std::string why, bool refused = true);
 
   upstream_account& account_;
   const std::string source_;
@@ -79,6 +81,7 @@ class upstream_login {
   std::string payload_;
   std::int32_t conversation_ = 0;
   std::string why_;
+  bool refused_ = false;
 };
 
 }  // namespace mongocached::daemon

@@ -73,6 +73,7 @@ void pooled_client::begin_request(const request& r) {
   pin_may_move = false;
   transaction.clear();
   ended.clear();
+  upload.reset();
   reply_begun = false;
   deposed = false;
   lack = shortage::none;

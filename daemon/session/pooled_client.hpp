@@ -11,6 +11,7 @@
 #include "daemon/pooled/pooled_link.hpp"
 #include "daemon/pooled/sasl_conversation.hpp"
 #include "daemon/pooled/server_choice.hpp"
+#include "daemon/pooled/upload_pace.hpp"
 #include "daemon/pooled/upstream_pools.hpp"
 #include "daemon/session/client_identity.hpp"
 #include "daemon/session/request.hpp"
@@ -54,6 +55,7 @@ class pooled_client {
   // The connection that it has borrowed.
   std::unique_ptr<pooled_link> link;
   server_address at;
+  std::optional<upload_pace> upload;  // a large request comes in on it
   // Waiting for one.
   std::optional<upstream_pools::pool::ticket> waiting;
 

@@ -16,8 +16,12 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link, const
   const auto wanted = std::min(piece_size, r.unread);
   const auto size_held = s.shared().buffers.try_hold(held, wanted) ? wanted : buffer_budget::uncounted;
   protocol::byte_buffer piece(size_held);
+  auto* const client = s.pooled();
+  if (client != nullptr) client->upload.emplace();
   while (r.unread > 0) {
+    if (client != nullptr) client->upload->await(data_thread::now());
     const auto size = co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread)));
+    if (client != nullptr) client->upload->arrived(size, data_thread::now());
     if (size == 0) co_return exchange::client_lost;
     if (r.unread == 0 && before_last != nullptr) co_await (*before_last)();
     if (co_await link.send(protocol::byte_view(piece).first(size))) co_return exchange::upstream_lost;

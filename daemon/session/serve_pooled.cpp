@@ -1,6 +1,7 @@
 // With upstream.auth = "pooled" the proxy is what a client logs in to, and who stands between it and what others have
 // opened. Wire rules H3, I3, U3, U6.
 #include "daemon/hello.hpp"
+#include "daemon/pooled/private_names.hpp"
 #include "daemon/session/flows.hpp"
 
 namespace mongocached::daemon {
@@ -151,6 +152,12 @@ void pin_to_transaction(session& s, const protocol::command_view& command) {
 
 task<bool> admit(session& s, request& r) {
   auto& client = *s.pooled();
+  if (!r.whole() && !client.who().logged_in) {
+    // It would hold a connection of the pool for as long as its sender likes.
+    const refusal why{code::unauthorized, "a message of this size requires authentication"};
+    co_await refuse(s, r, why);
+    co_return false;
+  }
   if (!r.understood) {
     const refusal why{code::failed_to_parse, "malformed command"};
     co_await refuse(s, r, why);
@@ -167,6 +174,8 @@ task<bool> admit(session& s, request& r) {
     co_await answer(s, r, *bson_view::parse(document), local);
     co_return false;
   }
+  // What is answered before the login uses no session, whatever it names; a server does not look at it either.
+  if (!client.who().logged_in) co_return true;
   if (auto refused = claim_sessions(s, command)) {
     co_await refuse(s, r, *refused);
     co_return false;
@@ -193,7 +202,10 @@ task<bool> read_whole(session& s, request& r) {
 bool shows_its_body(const request& r) noexcept {
   constexpr std::size_t body_at = protocol::header_size + 4 + 1;
   if (r.bytes.size() < body_at + 5 || r.bytes[body_at - 1] != 0) return false;
-  return protocol::bson_view::parse_front(protocol::byte_view(r.bytes).subspan(body_at)).has_value();
+  const auto body = bson_view::parse_front(protocol::byte_view(r.bytes).subspan(body_at));
+  protocol::bson_element first;
+  // What else names collections may stand in a sequence behind the body.
+  return body && protocol::bson_cursor(*body).next(first) && names_by_first_field_only(first.name);
 }
 
 task<bool> prefer(session& s, request& r) {

@@ -109,7 +109,7 @@ void session::finished(const request& r, const verdict& v) {
 void session::sweep(cache::instant now) {
   if (!open_) return;
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
-  if (is_in_the_way(now)) return close(disconnect::stalled);
+  if (is_in_the_way(now) || holds_up_the_pool(now)) return close(disconnect::stalled);
   if (give_up_ && now >= give_up_at_) end_patience();
   if (connect_deadline_ != cache::instant{} && now >= connect_deadline_) interrupt_upstream();
   if (busy_) {

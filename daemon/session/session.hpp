@@ -180,10 +180,11 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<upstream_link*> borrow(cache::instant until);
   [[nodiscard]] task<upstream_pools::pool::grant> wait_in_line(cache::instant until);
   [[nodiscard]] task<bool> open_pooled();
-  void tell_of_failed_connect(const server_address& server, std::string_view why);
   [[nodiscard]] upstream_link* taken();
   void keep(upstream_pools::pool::grant what);
   void return_link(bool clean);
+  // It takes its time to send a request on a connection that others wait for.
+  [[nodiscard]] bool holds_up_the_pool(cache::instant now);
   void interrupt_upstream();
 
   data_thread& thread_;

@@ -46,10 +46,17 @@ task<upstream_link*> session::borrow(cache::instant until) {
         co_return nullptr;
       }
       client.link = std::move(had.link);
-      if (had.how == grant::kind::connection || co_await open_pooled()) co_return taken();
+      if (had.how == grant::kind::connection) co_return taken();
+      if (!shared().pool_login.may_try(data_thread::now())) {
+        thread_.pools->of(client.at).gone();
+        client.lack = pooled_client::shortage::no_login;
+        co_return nullptr;
+      }
+      if (co_await open_pooled()) co_return taken();
       if (!open_) co_return nullptr;
       shared().request_topology_check();
-      if (client.is_stuck()) co_return nullptr;
+      const bool refused = client.lack == pooled_client::shortage::no_login && shared().pool_login.is_refused();
+      if (client.is_stuck() || refused) co_return nullptr;
     }
     const auto now = data_thread::now();
     if (now >= until) break;
@@ -89,11 +96,15 @@ task<bool> session::open_pooled() {
                                                 shared().upstream_tls.load(), shared().check_upstream_host);
   std::string why = ec ? client.link->reason(ec) : std::string();
   const std::string text_record = thread_.upstream->auth_source;
-  const bool stands = !ec && co_await client.link->log_in(*shared().account, text_record, shared().compression, why);
+  auto how = login_outcome::lost;
+  if (!ec) {
+    how = co_await client.link->log_in(*shared().account, text_record, shared().compression, why);
+    shared().pool_login.ended(how, why);
+  }
   connect_deadline_ = {};
-  if (stands && open_) co_return true;
-  if (!ec && !stands) client.lack = pooled_client::shortage::no_login;
-  if (open_) tell_of_failed_connect(client.at, why);
+  if (how == login_outcome::done && open_) co_return true;
+  if (!ec && how != login_outcome::done) client.lack = pooled_client::shortage::no_login;
+  if (open_) thread_.tell_of_failed_connect(client.at, why);
   drop_upstream();
   co_return false;
 }
@@ -103,6 +114,11 @@ void session::keep(grant what) {
   auto& pool = thread_.pools->of(pooled_->at);
   if (what.how == grant::kind::connection) pool.give_back(std::move(what.link), data_thread::now());
   if (what.how == grant::kind::room) pool.gone();
+}
+
+bool session::holds_up_the_pool(cache::instant now) {
+  if (!pooled_ || !pooled_->upload || !pooled_->link) return false;
+  return pooled_->upload->is_slow(now) && thread_.pools->of(pooled_->at).waiting() > 0;
 }
 
 void session::return_link(bool clean) {

@@ -69,7 +69,7 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
       connect_deadline_ = {};
       if (!open_) co_return nullptr;
       if (!ec) co_return upstream_.get();
-      tell_of_failed_connect({target->host, target->port}, upstream_->reason(ec));
+      thread_.tell_of_failed_connect({target->host, target->port}, upstream_->reason(ec));
       drop_upstream();
       shared().request_topology_check();
     }
@@ -79,13 +79,6 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
     co_await upstream_change(target->available ? std::min(until, now + pause.next(thread_.dice)) : until);
   }
   co_return nullptr;
-}
-
-void session::tell_of_failed_connect(const server_address& server, std::string_view why) {
-  const auto [allowed, suppressed] = shared().limiter.admit("cannot connect", data_thread::now());
-  if (!allowed) return;
-  shared().log.warn("upstream", "cannot connect",
-                    {{"host", server.host}, {"port", server.port}, {"error", why}, {"unsaid", suppressed}});
 }
 
 task<bool> session::upstream_change(cache::instant until) {

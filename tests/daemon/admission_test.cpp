@@ -36,11 +36,23 @@ class Admission : public ::testing::Test {
   byte_buffer message_;
 };
 
-TEST_F(Admission, before_the_login_there_is_the_handshake_and_nothing_else) {
-  for (const auto* name : {"hello", "ping", "buildInfo", "connectionStatus", "saslStart", "logout"})
+TEST_F(Admission, before_the_login_little_is_answered) {
+  for (const auto* name : {"ping", "buildInfo", "connectionStatus"})
     EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, anybody), code::none) << name;
   for (const auto* name : {"find", "insert", "endSessions", "getMore", "listDatabases", "whatever", "Ping"})
     EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, anybody), code::unauthorized) << name;
+}
+
+TEST_F(Admission, before_the_login_there_are_no_transactions) {
+  for (const auto* field : {"txnNumber", "startTransaction", "autocommit"})
+    EXPECT_EQ(verdict(document{{"ping", 1}, {field, 1L}, {"$db", "admin"}}, anybody), code::unauthorized) << field;
+}
+
+TEST_F(Admission, a_handshake_never_travels_on_a_connection_that_others_share_U2) {
+  for (const auto* name : {"hello", "isMaster", "ismaster", "saslStart", "saslContinue", "logout", "authenticate"}) {
+    for (const auto& who : {anybody, user, chief})
+      EXPECT_EQ(verdict(document{{name, 1}, {"$db", "admin"}}, who), code::unauthorized) << name;
+  }
 }
 
 TEST_F(Admission, nobody_speaks_for_others) {
@@ -82,6 +94,118 @@ TEST_F(Admission, users_and_roles_are_for_administrators) {
   }
   EXPECT_EQ(verdict(document{{"find", "system.users"}, {"$db", "admin"}}), code::unauthorized);
   EXPECT_EQ(verdict(document{{"find", "system.users"}, {"$db", "shop"}}), code::none);
+}
+
+TEST_F(Admission, what_the_cluster_keeps_for_itself_is_for_administrators) {
+  const auto uuid = binary{4, byte_buffer(16)};
+  for (const auto* db : {"admin", "config", "local"}) {
+    for (const auto* name : {"find", "insert", "aggregate", "drop", "collStats"})
+      EXPECT_EQ(verdict(document{{name, "system.users"}, {"$db", db}}), code::unauthorized) << name << db;
+    EXPECT_EQ(verdict(document{{"find", uuid}, {"$db", db}}), code::unauthorized) << db;
+    EXPECT_EQ(verdict(document{{"find", "things"}, {"$db", db}}), code::none) << db;
+  }
+  EXPECT_EQ(verdict(document{{"find", uuid}, {"$db", "shop"}}), code::none);
+  EXPECT_EQ(verdict(document{{"splitVector", "admin.system.users"}, {"$db", "shop"}}), code::unauthorized);
+  for (const auto* name : {"applyOps", "doTxn"}) {
+    EXPECT_EQ(verdict(document{{name, array{}}, {"$db", "shop"}}), code::unauthorized) << name;
+    EXPECT_EQ(verdict(document{{name, array{}}, {"$db", "shop"}}, chief), code::none) << name;
+  }
+}
+
+TEST_F(Admission, no_stage_of_a_pipeline_reaches_it_for_others) {
+  const auto run = [this](const value& stage, const char* db, const caller& who = user) {
+    return verdict(document{{"aggregate", "x"}, {"pipeline", array{stage}}, {"cursor", document()}, {"$db", db}}, who);
+  };
+  const document by_name{{"from", "system.users"}, {"pipeline", array{}}, {"as", "u"}};
+  const document by_pair{{"from", document{{"db", "admin"}, {"coll", "system.users"}}}, {"as", "u"}};
+  const document union_pair{{"coll", "system.users"}, {"db", "admin"}, {"pipeline", array{}}};
+  const document union_by_name{{"$unionWith", "system.users"}};
+  const document into{{"into", document{{"coll", "system.users"}, {"db", "admin"}}}};
+  // Of the database that the command is of.
+  for (const auto& stage : {union_by_name, document{{"$lookup", by_name}}, document{{"$graphLookup", by_name}},
+                            document{{"$out", "system.users"}}, document{{"$merge", "system.users"}}}) {
+    EXPECT_EQ(run(stage, "admin"), code::unauthorized);
+    EXPECT_EQ(run(stage, "admin", chief), code::none);
+    EXPECT_EQ(run(stage, "shop"), code::none);
+  }
+  // Of a database that the stage names.
+  for (const auto& stage :
+       {document{{"$lookup", by_pair}}, document{{"$graphLookup", by_pair}}, document{{"$unionWith", union_pair}},
+        document{{"$merge", into}}, document{{"$out", document{{"db", "admin"}, {"coll", "system.users"}}}}}) {
+    EXPECT_EQ(run(stage, "shop"), code::unauthorized);
+    EXPECT_EQ(run(stage, "shop", chief), code::none);
+  }
+  // Inside of others.
+  const document within{{"coll", "y"}, {"pipeline", array{union_by_name}}};
+  const document elsewhere{{"coll", "y"}, {"db", "admin"}, {"pipeline", array{union_by_name}}};
+  EXPECT_EQ(run(document{{"$unionWith", within}}, "admin"), code::unauthorized);
+  EXPECT_EQ(run(document{{"$unionWith", elsewhere}}, "shop"), code::unauthorized);
+  EXPECT_EQ(run(document{{"$facet", document{{"a", array{union_by_name}}}}}, "admin"), code::unauthorized);
+  // Of forms that nobody knows yet.
+  const document newest{{"input", document{{"pipelines", document{{"a", array{union_by_name}}}}}}};
+  EXPECT_EQ(run(document{{"$rankFusion", newest}}, "admin"), code::unauthorized);
+  EXPECT_EQ(run(document{{"$newest", "admin.system.users"}}, "shop"), code::unauthorized);
+  EXPECT_EQ(run(document{{"$newest", binary{4, byte_buffer(16)}}}, "admin"), code::unauthorized);
+  EXPECT_EQ(run(document{{"$match", document{}}, {"$unionWith", "system.users"}}, "admin"), code::unauthorized);
+}
+
+TEST_F(Admission, a_pipeline_nested_beyond_what_a_server_takes_is_refused) {
+  document stage{{"$unionWith", "y"}};
+  for (int i = 0; i < protocol::max_depth; ++i)
+    stage = document{{"$unionWith", document{{"coll", "y"}, {"pipeline", array{stage}}}}};
+  const document command{{"aggregate", "x"}, {"pipeline", array{stage}}, {"$db", "shop"}};
+  EXPECT_EQ(verdict(command), code::unauthorized);
+}
+
+TEST_F(Admission, values_that_look_like_such_a_name_are_values) {
+  const document literal{{"$match", document{{"ns", "admin.system.users"}}}};
+  const document where{{"db", "admin"}, {"name", "system.users"}};
+  for (const auto& command :
+       {document{{"aggregate", "x"}, {"pipeline", array{literal}}, {"$db", "admin"}},
+        document{{"insert", "x"}, {"documents", array{where}}, {"$db", "admin"}},
+        document{{"find", "x"}, {"filter", where}, {"comment", "admin.system.users"}, {"$db", "admin"}},
+        document{{"dropIndexes", "x"}, {"comment", "system.users"}, {"$db", "admin"}},
+        document{
+            {"bulkWrite", 1}, {"ops", array{where}}, {"nsInfo", array{document{{"ns", "a.b"}}}}, {"$db", "admin"}}})
+    EXPECT_EQ(verdict(command), code::none);
+}
+
+TEST_F(Admission, no_other_field_reaches_it_either) {
+  const document read{{"find", "system.users"}};
+  const document nested{{"aggregate", "x"}, {"pipeline", array{document{{"$unionWith", "system.users"}}}}};
+  const document out{{"replace", "system.users"}, {"db", "admin"}};
+  const array names{document{{"ns", "shop.c"}}, document{{"ns", "admin.system.users"}}};
+  for (const auto& command :
+       {document{{"explain", read}, {"$db", "admin"}}, document{{"explain", nested}, {"$db", "admin"}},
+        document{{"create", "v"}, {"viewOn", "system.users"}, {"pipeline", array{}}, {"$db", "admin"}},
+        document{{"collMod", "v"}, {"viewOn", "system.users"}, {"$db", "admin"}},
+        document{{"mapReduce", "x"}, {"out", out}, {"$db", "shop"}},
+        document{{"bulkWrite", 1}, {"ops", array{}}, {"nsInfo", names}, {"$db", "admin"}},
+        document{{"renameCollection", "admin.system.users"}, {"to", "shop.u"}, {"$db", "admin"}},
+        document{{"renameCollection", "admin.things"}, {"to", "shop.u"}, {"$db", "admin"}},
+        document{{"renameCollection", "shop.u"}, {"to", "admin.system.users"}, {"$db", "admin"}}}) {
+    EXPECT_EQ(verdict(command), code::unauthorized);
+    EXPECT_EQ(verdict(command, chief), code::none);
+  }
+  EXPECT_EQ(verdict(document{{"renameCollection", "shop.u"}, {"to", "shop.v"}, {"$db", "admin"}}), code::none);
+}
+
+TEST_F(Admission, what_stands_in_a_sequence_counts_like_what_stands_in_the_body) {
+  const auto with = [](const document& body, std::string_view name, const document& one) {
+    const auto message = op_msg_message(body, {}, {{std::string(name), {one}}});
+    protocol::op_msg parsed;
+    EXPECT_EQ(protocol::parse_op_msg(message, parsed), protocol::op_msg_error::none);
+    protocol::command_view command;
+    EXPECT_EQ(protocol::view_command(parsed, 1, command), protocol::command_error::none);
+    const auto refused = check_admission(command, user);
+    return refused ? refused->code : code::none;
+  };
+  const document bulk{{"bulkWrite", 1}, {"$db", "admin"}};
+  EXPECT_EQ(with(bulk, "nsInfo", document{{"ns", "admin.system.users"}}), code::unauthorized);
+  EXPECT_EQ(with(bulk, "nsInfo", document{{"ns", "shop.things"}}), code::none);
+  const document all{{"aggregate", "x"}, {"$db", "admin"}};
+  EXPECT_EQ(with(all, "pipeline", document{{"$unionWith", "system.users"}}), code::unauthorized);
+  EXPECT_EQ(with(all, "pipeline", document{{"$match", document{{"x", "system.users"}}}}), code::none);
 }
 
 TEST_F(Admission, sessions_are_named_by_their_id) {

@@ -70,10 +70,28 @@ TEST(SessionOwners, one_that_is_used_does_not_age) {
 TEST(SessionOwners, a_full_table_refuses_rather_than_forgets) {
   session_owners owners(2, minutes(30));
   EXPECT_EQ(owners.use("s", 1, minutes(0)), claim::granted);
-  EXPECT_EQ(owners.use("t", 1, minutes(1)), claim::granted);
-  EXPECT_EQ(owners.use("u", 2, minutes(2)), claim::full);
+  EXPECT_EQ(owners.use("t", 2, minutes(1)), claim::granted);
+  EXPECT_EQ(owners.use("u", 3, minutes(2)), claim::full);
   EXPECT_EQ(owners.use("s", 2, minutes(2)), claim::foreign);
-  EXPECT_EQ(owners.use("u", 2, minutes(30)), claim::granted);
+  EXPECT_EQ(owners.use("u", 3, minutes(30)), claim::granted);
+}
+
+TEST(SessionOwners, nobody_fills_the_table_for_the_others) {
+  session_owners owners(100, minutes(30));
+  const auto takes = [&owners](user_id user) {
+    std::size_t got = 0;
+    while (owners.use(std::to_string(user) + "/" + std::to_string(got), user, minutes(1)) == claim::granted) ++got;
+    return got;
+  };
+  EXPECT_EQ(takes(1), 50U);
+  EXPECT_EQ(takes(2), 25U);
+  EXPECT_EQ(takes(3), 13U);
+  EXPECT_EQ(owners.use("1/7", 1, minutes(2)), claim::granted);  // what one has one keeps
+  for (int i = 0; i < 50; ++i) owners.end("1/" + std::to_string(i), 1);
+  EXPECT_EQ(owners.size(), 38U);
+  EXPECT_EQ(owners.use("another", 1, minutes(3)), claim::granted);
+  EXPECT_EQ(owners.use("yet another", 2, minutes(60)), claim::granted);
+  EXPECT_EQ(owners.size(), 1U);
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ TEST_P(PooledLogin, a_wrong_password_is_refused) {
   EXPECT_EQ(run(login, at), upstream_login::step::failed);
   EXPECT_FALSE(at.user());
   EXPECT_EQ(login.why(), "Authentication failed.");
+  EXPECT_TRUE(login.is_refused());
 }
 
 INSTANTIATE_TEST_SUITE_P(mechanisms, PooledLogin, ::testing::Values("", "SCRAM-SHA-256", "SCRAM-SHA-1"));
@@ -173,6 +174,19 @@ TEST(UpstreamLogin, a_server_that_does_not_know_the_keys_is_not_believed) {
   const binary forged{0, byte_buffer{'v', '=', 'A', 'A', 'A', 'A'}};
   EXPECT_EQ(login.take(document{{"ok", 1.0}, {"conversationId", 1}, {"done", true}, {"payload", forged}}.view()),
             upstream_login::step::failed);
+  EXPECT_TRUE(login.is_refused());
+}
+
+TEST(UpstreamLogin, what_the_server_goes_through_is_not_the_users_fault) {
+  const auto who = account("ann", "pencil");
+  upstream_login at_hello(*who);
+  EXPECT_EQ(at_hello.take(document{{"ok", 0.0}, {"errmsg", "no"}, {"code", 18}}.view()), upstream_login::step::failed);
+  EXPECT_FALSE(at_hello.is_refused());
+  upstream_login stopping(*who);
+  ASSERT_EQ(stopping.take(document{{"ok", 1.0}}.view()), upstream_login::step::more);
+  EXPECT_EQ(stopping.take(document{{"ok", 0.0}, {"errmsg", "no"}, {"code", 11600}}.view()),
+            upstream_login::step::failed);
+  EXPECT_FALSE(stopping.is_refused());
 }
 
 TEST(UpstreamLogin, mechanisms_that_the_pool_cannot_do_are_refused) {

@@ -2,6 +2,7 @@
 // in.
 #include <gtest/gtest.h>
 
+#include "daemon/session/session.hpp"
 #include "session_world.hpp"
 
 namespace mongocached::daemon {
@@ -37,6 +38,12 @@ TEST_F(SessionPooled, clients_share_a_connection) {
     EXPECT_TRUE(is_ok(other.ask(ping())));
   }
   EXPECT_EQ(connections(), 1U);
+}
+
+TEST_F(SessionPooled, without_users_whoever_is_let_in_owns_sessions) {
+  const document lsid{{"id", binary{4, byte_buffer(16)}}};
+  EXPECT_TRUE(is_ok(one.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));
+  EXPECT_EQ(shared.pins.sessions.size(), 1U);
 }
 
 TEST_F(SessionPooled, no_clients_metadata_travels_U2) {
@@ -92,6 +99,40 @@ TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
   EXPECT_TRUE(is_ok(one.ask(document{{"aggregate", "things"}, {"pipeline", array{}}, {"$db", "shop"}})));
   EXPECT_TRUE(is_ok(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})));
   EXPECT_EQ(code_of(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
+}
+
+// With a user, which makes a stranger of everybody else.
+class SessionPooledUsers : public SessionPooled {
+ protected:
+  SessionPooledUsers() {
+    std::vector<std::string> faults;
+    shared.users = user_table::make({{"ann", config::secret("pencil"), false, {}}}, nullptr, faults);
+  }
+};
+
+TEST_F(SessionPooledUsers, a_stranger_owns_no_session) {
+  loopback_client stranger(port());
+  const document lsid{{"id", binary{4, byte_buffer(16)}}};
+  EXPECT_TRUE(is_ok(stranger.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));
+  EXPECT_EQ(shared.pins.sessions.size(), 0U);
+}
+
+TEST_F(SessionPooledUsers, a_strangers_large_message_borrows_no_connection) {
+  loopback_client stranger(port());
+  const document large{{"ping", 1}, {"comment", std::string(session::whole_limit, 'x')}, {"$db", "admin"}};
+  EXPECT_EQ(code_of(stranger.ask(large)), 13);
+  EXPECT_EQ(connections(), 0U);
+  EXPECT_TRUE(is_ok(stranger.ask(ping())));
+  EXPECT_EQ(upstream.count("ping"), 1U);
+}
+
+TEST_F(SessionPooledUsers, a_strangers_large_message_is_no_login) {
+  loopback_client stranger(port());
+  for (const auto* name : {"hello", "saslStart", "logout"}) {
+    const document large{{name, 1}, {"comment", std::string(session::whole_limit, 'x')}, {"$db", "admin"}};
+    EXPECT_EQ(code_of(stranger.ask(large)), 13) << name;
+  }
+  EXPECT_EQ(connections(), 0U);
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import struct
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +21,16 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.write_concern import WriteConcern
 from support.paths import daemon_binary
 from support.pooled import POOL_SIZE, LoggedIn, connections_to, log_in, settings, start
-from support.raw import EXHAUST_ALLOWED, connect
+from support.raw import EXHAUST_ALLOWED, OP_MSG, connect
 from support.scripted_upstream import PRIMARY, SECONDARY, ScriptedUpstream
-from support.servers import ROOT_PASSWORD, Daemon, Servers, Upstream
+from support.servers import (
+    ROOT_PASSWORD,
+    ROOT_USER,
+    Daemon,
+    Servers,
+    Unready,
+    Upstream,
+)
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -247,14 +256,47 @@ def test_users_of_the_upstream_are_for_administrators(pool: Daemon, ann: Client)
         assert chief.admin.command("dropUser", name)["ok"] == 1
 
 
-def test_a_wrong_password_of_the_proxys_own_is_named(servers: Servers, guarded: Upstream) -> None:
-    """And is no fault of the client's login."""
-    wrong = guarded.uri.replace(ROOT_PASSWORD, "wrong")
-    daemon = servers.daemon(wrong, config=settings())
-    with log_in(daemon, "ann") as ann:
-        with pytest.raises(OperationFailure, match="own user cannot log in") as refused:
-            ann.shop.command("ping", maxTimeMS=500)
-        assert refused.value.code == UNREACHABLE
+def test_no_part_of_a_command_reaches_the_upstreams_users(pool: Daemon) -> None:
+    named: Document = {"from": "system.users", "pipeline": [], "as": "u"}
+    into: Document = {"ns": "admin.system.users"}
+    union: Document = {"$unionWith": "system.users"}
+    read: Document = {"aggregate": "x", "cursor": {}, "$db": "admin"}
+    with LoggedIn(pool, "ann") as ann, LoggedIn(pool, "chief") as chief:
+        for stage in (union, {"$lookup": named}, {"$facet": {"a": [union]}}):
+            assert ann.ask({**read, "pipeline": [stage]})["code"] == UNAUTHORIZED
+        assert chief.ask({**read, "pipeline": [union]})["ok"] == 1
+        # In a sequence, and in one behind what is looked at of a large message at first.
+        assert ann.ask(read, sequences={"pipeline": [union]})["code"] == UNAUTHORIZED
+        ops = [{"delete": 0, "filter": {"x": "y" * 1000}, "multi": False}] * 400
+        bulk = {"bulkWrite": 1, "$db": "admin"}
+        sequences = {"ops": ops, "nsInfo": [into]}
+        assert ann.ask(bulk, sequences=sequences)["code"] == UNAUTHORIZED
+
+
+def test_while_the_proxys_own_user_is_refused_nobody_is_sent_and_nobody_waits(
+    servers: Servers, guarded: Upstream
+) -> None:
+    """And it is no fault of the client's login. As soon as the upstream takes the user, all is well."""
+    name = f"u{uuid.uuid4().hex[:8]}"
+    uri = guarded.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", f"{name}:late@")
+    daemon = Unready(servers.folder(), uri, config=settings())
+    servers.running.append(daemon)
+    daemon.start()
+    reason = "own user cannot log in"
+    wait_until(lambda: reason in daemon.readiness()[1], what="the refusal to be known")
+    assert daemon.readiness()[0] == 503
+    with LoggedIn(daemon, "ann") as ann:
+        began = time.monotonic()
+        for _ in range(10):
+            refused = ann.ask({"count": "orders", "$db": "shop"})
+            assert refused["code"] == UNREACHABLE
+            assert reason in refused["errmsg"]
+        assert time.monotonic() - began < 5
+        with guarded.client() as root:
+            root.admin.command("createUser", name, pwd="late", roles=["root"])
+            wait_until(lambda: daemon.readiness()[0] == 200, what="the login")
+            assert ann.ask({"count": "orders", "$db": "shop"})["n"] == DOCUMENTS
+            root.admin.command("dropUser", name)
 
 
 # What drivers do on it
@@ -361,6 +403,27 @@ def test_who_waits_for_a_connection_waits_no_longer_than_it_said(servers: Server
         for client in (slow, first, second):
             assert client.receive().document["ok"] == 1
         assert scripted.asked["collStats"] == 0
+
+
+def test_who_is_slow_to_send_a_large_request_keeps_no_connection_that_others_wait_for(
+    servers: Servers,
+) -> None:
+    with ExitStack() as stack:
+        scripted = stack.enter_context(ScriptedUpstream())
+        config = f'[upstream]\nauth = "pooled"\npool_size = 1\n{NO_CACHE}'
+        daemon = servers.daemon(scripted.uri, config=config)
+        slow, other = (stack.enter_context(connect(daemon)) for _ in range(2))
+        body = bson.encode({"insert": "c", "$db": "t"})
+        rest = struct.pack("<i", 999_000) + b"documents\0" + bson.encode({"x": "y" * 34_000})
+        header = struct.pack("<iiiiI", 1_000_000, 1, 0, OP_MSG, 0)
+        slow.socket.sendall(header + b"\0" + body + b"\1" + rest)
+        in_flight = "mongocached_requests_in_flight"
+        wait_until(lambda: daemon.metrics().value(in_flight) == 1, what="the upload to begin")
+        began = time.monotonic()
+        assert other.request({"count": "c", "$db": "t"}).document["ok"] == 1
+        assert time.monotonic() - began < 12
+        assert slow.closed_by_peer()
+        assert daemon.metrics().value("mongocached_client_disconnects_total", reason="stalled") == 1
 
 
 class Member(ScriptedUpstream):
