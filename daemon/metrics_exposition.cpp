@@ -185,6 +185,12 @@ void add_upstream(exposition& to, const exposition_input& input) {
                       [](const thread_metrics& block) -> const duration_histogram& { return block.upstream_duration; });
   to.single_gauge("mongocached_stream_up", "1 while the change stream that invalidates the cache is open.",
                   input.stream.up ? 1 : 0);
+  to.gauge_family("mongocached_stream_state", "1 for the state that the change stream is in, as in /status.");
+  for (const auto state : {stream_state::opened, stream_state::lost, stream_state::history_lost, stream_state::refused,
+                           stream_state::denied}) {
+    to.gauge_sample({{"state", name_of(state)}}, input.stream.state == state ? 1 : 0);
+  }
+  to.gauge_sample({{"state", "not asked for"}}, input.stream.state ? 0 : 1);
   to.single_gauge("mongocached_stream_lag_seconds", "How far the change stream is behind the cluster.",
                   input.stream.lag_seconds);
   to.single_counter("mongocached_stream_events_total", "Events received from the change stream.", input.stream.events);

@@ -427,7 +427,11 @@ void server::impl::ping_watchdog() {
 
 readiness server::impl::is_ready() {
   const auto now = topology_->current();
-  return {now->available, now->description};
+  const bool denied = feed_ && feed_->status().state == stream_state::denied;
+  return {now->available, now->description,
+          denied ? "the user in upstream.uri may not read the change stream: in modes bounded and strict everything is "
+                   "relayed"
+                 : ""};
 }
 
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {
@@ -462,7 +466,7 @@ std::string server::impl::metrics_text() {
     const auto stream = feed_->status();
     const auto lag = stream.lag < cache::duration{} ? std::numeric_limits<double>::quiet_NaN()
                                                     : std::chrono::duration<double>(stream.lag).count();
-    in.stream = {stream.open, lag, stream.events};
+    in.stream = {stream.open, stream.state, lag, stream.events};
   }
   in.blocks = blocks;
   const auto stats = shared_.local.stats();

@@ -99,7 +99,10 @@ response carry_out(const side_decision& decision, const side_port_hooks& hooks) 
       break;
   }
   const readiness now = hooks.ready();
-  if (now.ready) return plain_response(200, json_type, "{\"ready\":true}\n");
+  if (now.ready) {
+    const std::string note = now.note.empty() ? "" : ",\"note\":" + json_quote(now.note);
+    return plain_response(200, json_type, "{\"ready\":true" + note + "}\n");
+  }
   return plain_response(503, json_type, "{\"ready\":false,\"reason\":" + json_quote(now.reason) + "}\n");
 }
 

@@ -14,6 +14,7 @@ namespace mongocached::daemon {
 struct readiness {
   bool ready = false;
   std::string reason;  // one sentence when not ready
+  std::string note{};  // one sentence when ready: what is amiss all the same
 };
 
 struct invalidate_request {

@@ -128,6 +128,14 @@ TEST_F(SidePort, NotReadySaysWhy) {
   EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(SidePort, ReadySaysWhatIsAmissAllTheSame) {
+  EXPECT_THAT(ask("GET /readyz"), EndsWith("\r\n\r\n{\"ready\":true}\n"));
+  ready_.note = "everything is \"relayed\"";
+  const std::string reply = ask("GET /readyz");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(reply, EndsWith("{\"ready\":true,\"note\":\"everything is \\\"relayed\\\"\"}\n"));
+}
+
 TEST_F(SidePort, InvalidateAndFlushReachTheirHooks) {
   EXPECT_THAT(ask("POST /invalidate?ns=a.b&id=%7B%7D", "Content-Length: 0\r\n"),
               EndsWith("{\"entries\":3,\"redis\":true}\n"));

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -228,17 +230,56 @@ def refused(daemon: Daemon) -> Document:
     return status
 
 
-def test_user_without_the_privilege_gets_mode_ttl(servers: Servers) -> None:
+@pytest.fixture
+def guarded(servers: Servers) -> Upstream:
     upstream = servers.upstream(auth=True)
     with upstream.client() as root:
         root.t.films.insert_one({"_id": 1, "n": 1})
         roles = [{"role": "readWrite", "db": "t"}]
         root.admin.command("createUser", "app", pwd="app-pw", roles=roles)
-    uri = upstream.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", "app:app-pw@")
-    assert "app:app-pw@" in uri
-    daemon = servers.daemon(uri, servers.redis().uri, config='[cache]\nttl = "2s"\n')
-    assert "app-pw" not in str(refused(daemon))
-    by_ttl(daemon, upstream, ttl=2.0)
+    return upstream
+
+
+def as_user(upstream: Upstream, user: str) -> str:
+    """What the daemon is given; no user where the text is empty."""
+    return f"mongodb://{user}{upstream.address}/?directConnection=true"
+
+
+@pytest.mark.parametrize(
+    "user",
+    ["", "app:app-pw@", "app:wrong-pw@"],
+    ids=["no user", "a user without the privilege", "a wrong password"],
+)
+def test_who_may_not_read_the_stream_gets_nothing_from_the_cache(
+    servers: Servers, guarded: Upstream, user: str
+) -> None:
+    """Once it was mode ttl: what was written behind the daemon showed after minutes."""
+    daemon = servers.daemon(as_user(guarded, user), servers.redis().uri)
+    login = {"username": ROOT_USER, "password": ROOT_PASSWORD, "authSource": "admin"}
+    with pymongo.MongoClient(daemon.uri, maxPoolSize=1, **login) as client:
+        for n in range(2, 12):
+            write_behind(guarded, n)
+            assert client.t.films.find_one({"_id": 1}) == {"_id": 1, "n": n}
+    metrics = daemon.metrics()
+    assert metrics.value(BYPASS, reason="gate_shut") == 10
+    assert metrics.value("mongocached_stream_state", state="denied") == 1
+    assert metrics.value("mongocached_stream_up") == 0
+    status = daemon.status()
+    assert (status["stream"]["state"], status["stream"]["up"]) == ("denied", False)
+    assert status["stream"]["reason"]
+    assert status["freshness"]["mode"] == "bounded"
+    with urllib.request.urlopen(f"{daemon.http_url}/readyz", timeout=5) as answer:
+        assert "everything is relayed" in json.load(answer)["note"]
+    log = daemon.process.log_text()
+    assert log.count("put a user who may read change streams into upstream.uri") == 1
+    assert "-pw" not in log + str(status)
+
+
+def test_who_asks_for_ttl_needs_no_privilege(servers: Servers, guarded: Upstream) -> None:
+    config = '[cache]\nmode = "ttl"\nttl = "2s"\n'
+    daemon = servers.daemon(as_user(guarded, ""), servers.redis().uri, config=config)
+    assert daemon.status()["stream"]["state"] == "not asked for"
+    by_ttl(daemon, guarded, ttl=2.0)
 
 
 def by_ttl(daemon: Daemon, upstream: Upstream, ttl: float) -> None:

@@ -261,9 +261,9 @@ class Daemon(Server):
             return answer.status == 200 and self.caches()
 
     def caches(self) -> bool:
-        """The change stream is followed, if there is one, and Redis is trusted, if it is up."""
+        """The change stream is followed, if there is one that may be, and Redis trusted, if up."""
         status = self.status()
-        if status["stream"]["state"] in ("refused", "not asked for"):
+        if status["stream"]["state"] in ("refused", "denied", "not asked for"):
             return True
         return status["stream"]["up"] and (status["redis"]["covered"] or not status["redis"]["up"])
 
