@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "cache/store/redis_store.hpp"
+#include "config/renew.hpp"
 #include "daemon/administration.hpp"
 #include "daemon/coherence_feed.hpp"
 #include "daemon/control/driver_runtime.hpp"
@@ -54,9 +55,10 @@ bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
   return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
 }
 
-bool verifies(const config::settings& settings) {
-  const auto of_rule = [](const config::collection_rule& rule) { return rule.verify_share.value_or(0) > 0; };
-  return settings.cache.verify_share > 0 || std::ranges::any_of(settings.collections, of_rule);
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
 }
 
 }  // namespace
@@ -73,6 +75,7 @@ class server::impl {
   void start_threads();
   void start_topology();
   void start_side_port();
+  void start_verifier();
   void start_feed();
   void start_status_desk();
   void upstream_changed(const snapshot_ptr& now);
@@ -158,6 +161,7 @@ server::impl::impl(server_options options, logger& log)
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();
+  start_verifier();
   start_feed();
   start_status_desk();
   // Reads all of them; throws where its port is taken, so before there is anything that must be joined.
@@ -192,12 +196,14 @@ void server::impl::start_topology() {
   shared_.request_topology_check = [this] { topology_->request_check(); };
 }
 
+// Also where nothing is to be verified: a reload may want it, and what is given nothing connects to nobody.
+void server::impl::start_verifier() {
+  verifier_ = std::make_unique<verifier>(shared_, options_.upstream,
+                                         [this](cache::invalidation what) { administration_->drop(std::move(what)); });
+  shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
+}
+
 void server::impl::start_feed() {
-  if (options_.settings->cache.enabled && verifies(*options_.settings)) {
-    verifier_ = std::make_unique<verifier>(
-        shared_, options_.upstream, [this](cache::invalidation what) { administration_->drop(std::move(what)); });
-    shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
-  }
   if (!needs_stream(*options_.settings)) return;
   shared_.stream_refused.store(false);
   feed_ = std::make_unique<coherence_feed>(shared_, options_.upstream, control_, [this] {
@@ -343,17 +349,20 @@ void server::impl::reload() {
   notifier_.reloading(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
   auto fresh = options_.reload();
+  // What the file says of these is not what is in force; nor what the status, or anybody who asks for them, shall see.
+  const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
   take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
     reload_certificates(fresh.settings.listen);
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
+    if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
     shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
-    log_.info(
-        "config",
-        "settings and certificates read again; addresses, TLS or none, threads, memory, upstream and how often it "
-        "is asked change with a restart only");
+    if (!waiting.empty()) {
+      log_.warn("config", "changes of these keys take effect with a restart only", {{"keys", listed(waiting)}});
+    }
+    log_.info("config", "settings and certificates read again");
   } else {
     log_.error("config", "the settings of before stay in force");
   }

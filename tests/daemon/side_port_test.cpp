@@ -176,6 +176,20 @@ TEST_F(SidePort, TokenIsAskedFor) {
   EXPECT_THAT(ask("POST /flush", "Authorization: Bearer s3cret\r\n"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(SidePort, TokenMayChange) {
+  options_.token = "old";
+  start();
+  client c(port_->port());
+  const auto flush = [&](const std::string& token) {
+    c.send("POST /flush HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + token + "\r\n\r\n");
+    return c.until("}\n");
+  };
+  EXPECT_THAT(flush("old"), StartsWith("HTTP/1.1 200"));
+  port_->set_token("new");
+  EXPECT_THAT(flush("old"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(flush("new"), StartsWith("HTTP/1.1 200"));
+}
+
 TEST_F(SidePort, HookThatThrowsIsAnError) {
   const std::string reply = ask("GET /status");
   EXPECT_THAT(reply, StartsWith("HTTP/1.1 500"));
