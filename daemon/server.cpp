@@ -77,6 +77,7 @@ class server::impl {
   void start_side_port();
   void start_verifier();
   void start_feed();
+  void put_in_force(config::settings fresh);
   void start_status_desk();
   void upstream_changed(const snapshot_ptr& now);
   void start_redis(const upstream_snapshot& known);
@@ -118,10 +119,11 @@ class server::impl {
   std::unique_ptr<status_desk> status_desk_;
   std::unique_ptr<topology_monitor> topology_;
   std::unique_ptr<verifier> verifier_;
-  std::unique_ptr<coherence_feed> feed_;  // null: no collection's mode relies on the change stream
-  snapshot_ptr last_known_;               // on the topology monitor's thread
-  snapshot_ptr last_available_;           // on the topology monitor's thread
-  thread_metrics redis_metrics_;          // observations come from any data thread, one at a time
+  // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
+  std::atomic<std::shared_ptr<coherence_feed>> feed_;
+  snapshot_ptr last_known_;       // on the topology monitor's thread
+  snapshot_ptr last_available_;   // on the topology monitor's thread
+  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
   std::mutex redis_metrics_mutex_;
 };
 
@@ -162,7 +164,7 @@ server::impl::impl(server_options options, logger& log)
   start_threads();
   start_topology();
   start_verifier();
-  start_feed();
+  if (needs_stream(settings)) start_feed();
   start_status_desk();
   // Reads all of them; throws where its port is taken, so before there is anything that must be joined.
   start_side_port();
@@ -204,11 +206,12 @@ void server::impl::start_verifier() {
 }
 
 void server::impl::start_feed() {
-  if (!needs_stream(*options_.settings)) return;
   shared_.stream_refused.store(false);
-  feed_ = std::make_unique<coherence_feed>(shared_, options_.upstream, control_, [this] {
+  const auto feed = std::make_shared<coherence_feed>(shared_, options_.upstream, control_, [this] {
     for (auto& thread : threads_) thread->settle();
   });
+  if (auto hub = redis()) feed->use_redis(std::move(hub));
+  feed_.store(feed);
 }
 
 void server::impl::start_status_desk() {
@@ -271,7 +274,7 @@ void server::impl::stop_everything() {
   if (status_desk_) status_desk_->stop();  // it asks the others
   if (listener_) listener_->stop();        // its handler keeps it alive
   listener_.reset();
-  if (feed_) feed_->stop();
+  if (const auto feed = feed_.load()) feed->stop();
   for (auto& thread : threads_) thread->stop();
   if (verifier_) verifier_->stop();
   topology_.reset();  // the data threads asked it for checks
@@ -307,7 +310,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   cache::redis_events events;
   events.epoch_changed = [this](const cache::epoch_name&) {
     shared_.coherence.void_everything();
-    if (feed_) feed_->redis_changed();
+    if (const auto feed = feed_.load()) feed->redis_changed();
   };
   events.state_changed = [this](bool up, const std::string& reason) {
     if (up) {
@@ -324,7 +327,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   for (auto& thread : threads_) {
     thread->post([hub, &t = *thread] { t.store = hub->make_store(t.context()); });
   }
-  if (feed_) feed_->use_redis(hub);
+  if (const auto feed = feed_.load()) feed->use_redis(hub);
   const std::scoped_lock lock(redis_mutex_);
   redis_ = std::move(hub);
 }
@@ -349,7 +352,7 @@ void server::impl::reload() {
   notifier_.reloading(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
   auto fresh = options_.reload();
-  // What the file says of these is not what is in force; nor what the status, or anybody who asks for them, shall see.
+  // What waits is not in force, and must not look as if it were.
   const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
   take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
@@ -358,7 +361,7 @@ void server::impl::reload() {
     reload_certificates(fresh.settings.listen);
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
     if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
-    shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
+    put_in_force(std::move(fresh.settings));
     if (!waiting.empty()) {
       log_.warn("config", "changes of these keys take effect with a restart only", {{"keys", listed(waiting)}});
     }
@@ -367,6 +370,14 @@ void server::impl::reload() {
     log_.error("config", "the settings of before stay in force");
   }
   notifier_.ready("accepting clients");
+}
+
+void server::impl::put_in_force(config::settings fresh) {
+  const bool begin = !feed_.load() && needs_stream(fresh);
+  // Whoever sees the new mode finds the gate shut: what was cached in mode ttl falls when the stream is opened.
+  if (begin) shared_.stream_refused.store(false);
+  shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh)));
+  if (begin) start_feed();
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
@@ -436,7 +447,8 @@ void server::impl::ping_watchdog() {
 
 readiness server::impl::is_ready() {
   const auto now = topology_->current();
-  const bool denied = feed_ && feed_->status().state == stream_state::denied;
+  const auto feed = feed_.load();
+  const bool denied = feed && feed->status().state == stream_state::denied;
   return {now->available, now->description,
           denied ? "the user in upstream.uri may not read the change stream: in modes bounded and strict everything is "
                    "relayed"
@@ -445,13 +457,14 @@ readiness server::impl::is_ready() {
 
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {
   const auto hub = redis();
+  const auto feed = feed_.load();
   const status_input in{.version = options_.version,
                         .uptime = data_thread::now() - started_,
                         .shared = shared_,
                         .threads = threads_,
                         .upstream = topology_->current(),
                         .redis = hub.get(),
-                        .stream = feed_ ? std::optional(feed_->status()) : std::nullopt,
+                        .stream = feed ? std::optional(feed->status()) : std::nullopt,
                         .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
   use(in);
 }
@@ -470,9 +483,10 @@ std::string server::impl::metrics_text() {
   for (const auto& thread : threads_) blocks.push_back(&thread->metrics);
   blocks.push_back(&redis_metrics_);
   if (verifier_) blocks.push_back(&verifier_->metrics());
-  if (feed_) {
-    blocks.push_back(&feed_->metrics());
-    const auto stream = feed_->status();
+  const auto feed = feed_.load();
+  if (feed) {
+    blocks.push_back(&feed->metrics());
+    const auto stream = feed->status();
     const auto lag = stream.lag < cache::duration{} ? std::numeric_limits<double>::quiet_NaN()
                                                     : std::chrono::duration<double>(stream.lag).count();
     in.stream = {stream.open, stream.state, lag, stream.events};

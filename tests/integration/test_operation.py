@@ -146,16 +146,6 @@ def test_hangup_takes_new_settings_and_refuses_bad_ones(
         )
 
 
-def reloaded(daemon: Daemon, config: str) -> str:
-    """What the log says of it."""
-    at = daemon.process.log_size()
-    (daemon.directory / "mongocached.toml").write_text(config)
-    daemon.process.signal(signal.SIGHUP)
-    wait_until(lambda: "read again" in daemon.process.log_text(at), what="the reload in the log")
-    assert answer_of(daemon)["ok"] == 1
-    return daemon.process.log_text(at)
-
-
 def flush(daemon: Daemon, token: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", daemon.http_port, timeout=5)
     try:
@@ -169,18 +159,18 @@ def test_hangup_names_what_waits_for_a_restart(servers: Servers, upstream: Upstr
     daemon = servers.daemon(upstream.uri, config='[upstream]\nauthz_ttl = "30s"\n')
     changed = '[upstream]\nauthz_ttl = "5s"\n[log]\nformat = "json"\n[cache]\nttl = "1m"\n'
     for _ in range(2):  # as long as it waits
-        text = reloaded(daemon, changed + "memory = 0\n")
+        text = daemon.reload(changed + "memory = 0\n")
         assert text.count("with a restart only") == 1
         assert 'keys="upstream.authz_ttl, cache.memory, log.format"' in text
         shown = daemon.status()["settings"]["cache"]
         assert (shown["ttl_ms"], shown["memory_bytes"] > 0) == (60_000, True)
-    assert "restart" not in reloaded(daemon, '[upstream]\nauthz_ttl = "30s"\n')
+    assert "restart" not in daemon.reload('[upstream]\nauthz_ttl = "30s"\n')
 
 
 def test_hangup_takes_another_token(servers: Servers, upstream: Upstream) -> None:
     daemon = servers.daemon(upstream.uri, config='[http]\ntoken = "old-token"\n')
     assert (flush(daemon, "old-token"), flush(daemon, "new-token")) == (200, 401)
-    text = reloaded(daemon, '[http]\ntoken = "new-token"\n')
+    text = daemon.reload('[http]\ntoken = "new-token"\n')
     assert (flush(daemon, "old-token"), flush(daemon, "new-token")) == (401, 200)
     assert "token" not in text
 
