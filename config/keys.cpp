@@ -265,10 +265,12 @@ const std::array key_table{
                                 .spec = one_of(formats),
                                 .meaning = "Lines for people or one JSON object a line.",
                                 .renewed = renewal::at_restart}),
-    log<&log_settings::slow>({.name = "slow",
-                              .spec = time(0, 1 * hour),
-                              .meaning = "A request that takes longer is logged, without its values.",
-                              .zero = "0s: none is"}),
+    log<&log_settings::slow>(
+        {.name = "slow",
+         .spec = time(0, 1 * hour),
+         .meaning =
+             "A request that takes longer is logged, without its values; a getMore that awaits something is not.",
+         .zero = "0s: none is"}),
 };
 
 }  // namespace

@@ -31,7 +31,7 @@ std::optional<sasl_answer> log_in_step(session& s, bson_view body, bool starts, 
   if (!client.login) return std::nullopt;
   auto said = starts ? client.login->start(body, db) : client.login->next(body);
   if (!said) {
-    s.shared().log.info("session", "login failed", {{"client", s.peer()}, {"user", client.login->claimed()}});
+    s.tell("login failed", {"user", client.login->claimed()});
     client.login.reset();
   } else if (said->done) {
     client.log_in(client.login->user());

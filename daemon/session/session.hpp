@@ -122,7 +122,10 @@ class session : public std::enable_shared_from_this<session> {
 
   // The request is one that the server may hold for long (an awaited getMore).
   void set_awaiting() noexcept { awaiting_ = true; }
+  [[nodiscard]] bool is_awaiting() const noexcept { return awaiting_; }
   void finished(const request& r, const verdict& v);
+  // Logs what a client can cause at will. `what` is one of a fixed set of names.
+  void tell(std::string_view what, const log_field& why);
 
   // While it lives: at the first sweep behind `until`, or when the session is closed, what the flow awaits is given up.
   // One at a time. `give_up` must not resume the flow itself.
@@ -193,7 +196,7 @@ class session : public std::enable_shared_from_this<session> {
   bool first_bytes_ = true;
   bool more_ = false;      // whole messages may be left in `input_`
   bool crowded_ = false;   // waits for room
-  bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
+  bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain, and is never slow
   bool close_when_idle_ = false;
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
   disconnect close_reason_ = disconnect::client_closed;
