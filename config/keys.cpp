@@ -72,16 +72,19 @@ const std::array key_table{
                                        .meaning = "Where to listen for MongoDB clients.",
                                        .zero = "Port 0: any free port",
                                        .flag = "--listen",
-                                       .flag_value = "HOST:PORT"}),
+                                       .flag_value = "HOST:PORT",
+                                       .renewed = renewal::at_restart}),
     listen<&listen_settings::threads>({.name = "threads",
                                        .spec = integer(0, 1024),
                                        .meaning = "Threads that serve clients.",
                                        .zero = "0: one a core",
                                        .flag = "--threads",
-                                       .flag_value = "N"}),
+                                       .flag_value = "N",
+                                       .renewed = renewal::at_restart}),
     listen<&listen_settings::max_connections>({.name = "max_connections",
                                                .spec = integer(1, 10'000'000),
-                                               .meaning = "Clients connected at a time; one more is refused."}),
+                                               .meaning = "Clients connected at a time; one more is refused.",
+                                               .renewed = renewal::at_restart}),
     listen<&listen_settings::max_in_flight>(
         {.name = "max_in_flight",
          .spec = integer(1, 10'000'000),
@@ -102,9 +105,12 @@ const std::array key_table{
     listen<&listen_settings::tls_cert>({.name = "tls_cert",
                                         .spec = plain(value_kind::path),
                                         .meaning = "Certificate chain (PEM) to serve TLS with; needs tls_key.",
-                                        .zero = "\"\": no TLS"}),
-    listen<&listen_settings::tls_key>(
-        {.name = "tls_key", .spec = plain(value_kind::path), .meaning = "Private key (PEM) of tls_cert."}),
+                                        .zero = "\"\": no TLS",
+                                        .renewed = renewal::unless_set_or_unset}),
+    listen<&listen_settings::tls_key>({.name = "tls_key",
+                                       .spec = plain(value_kind::path),
+                                       .meaning = "Private key (PEM) of tls_cert.",
+                                       .renewed = renewal::unless_set_or_unset}),
     listen<&listen_settings::tls_client_ca>(
         {.name = "tls_client_ca",
          .spec = plain(value_kind::path),
@@ -113,7 +119,8 @@ const std::array key_table{
     listen<&listen_settings::unix_socket>({.name = "unix_socket",
                                            .spec = plain(value_kind::socket_path),
                                            .meaning = "A Unix socket to listen on as well.",
-                                           .zero = "\"\": none"}),
+                                           .zero = "\"\": none",
+                                           .renewed = renewal::at_restart}),
     listen<&listen_settings::drain_timeout>(
         {.name = "drain_timeout",
          .spec = time(0, 1 * hour),
@@ -124,11 +131,13 @@ const std::array key_table{
          .spec = one_of(poses),
          .meaning =
              "What clients take mongocached for. \"replica_set\" serves clients whose URI insists on replicaSet; "
-             "needs advertise."}),
+             "needs advertise.",
+         .renewed = renewal::at_restart}),
     listen<&listen_settings::advertise>(
         {.name = "advertise",
          .spec = plain(value_kind::public_endpoint_or_none),
-         .meaning = "The address by which clients reach mongocached, told to them with pose \"replica_set\"."}),
+         .meaning = "The address by which clients reach mongocached, told to them with pose \"replica_set\".",
+         .renewed = renewal::at_restart}),
     listen<&listen_settings::allow_unauthenticated>(
         {.name = "allow_unauthenticated",
          .spec = plain(value_kind::boolean),
@@ -140,28 +149,35 @@ const std::array key_table{
         {.name = "uri",
          .spec = plain(value_kind::upstream_uri),
          .meaning = "The cluster to serve. Must be given. A user in it is the proxy's own: topology and change stream, "
-                    "with auth \"pooled\" all traffic. With compressors=zstd,snappy,zlib in it, what goes to and "
-                    "from servers that know one of them is compressed.",
+                    "with auth \"pooled\" all traffic. If the cluster asks for logins, modes bounded and strict need "
+                    "one who may read change streams. With compressors=zstd,snappy,zlib in it, what goes to and from "
+                    "servers that know one of them is compressed.",
          .flag = "--upstream",
          .flag_value = "URI",
-         .example = "\"mongodb://db1.example:27017,db2.example:27017/?replicaSet=rs0\""}),
+         .example = "\"mongodb://db1.example:27017,db2.example:27017/?replicaSet=rs0\"",
+         .renewed = renewal::at_restart}),
     upstream<&upstream_settings::connect_timeout>({.name = "connect_timeout",
                                                    .spec = time(1 * ms, 5 * minute),
-                                                   .meaning = "How long a connection to a server may take to stand."}),
+                                                   .meaning = "How long a connection to a server may take to stand.",
+                                                   .renewed = renewal::at_restart}),
     upstream<&upstream_settings::auth>(
         {.name = "auth",
          .spec = one_of(auths),
          .meaning =
              "\"passthrough\": a client's traffic runs under the client's own credentials, on a connection of its "
              "own. \"pooled\": clients log in to mongocached as a [[user]] and share connections and rights of "
-             "the user in uri."}),
-    upstream<&upstream_settings::pool_size>(
-        {.name = "pool_size", .spec = integer(1, 100'000), .meaning = "Connections a server, with auth \"pooled\"."}),
+             "the user in uri.",
+         .renewed = renewal::at_restart}),
+    upstream<&upstream_settings::pool_size>({.name = "pool_size",
+                                             .spec = integer(1, 100'000),
+                                             .meaning = "Connections a server, with auth \"pooled\".",
+                                             .renewed = renewal::at_restart}),
     upstream<&upstream_settings::authz_ttl>(
         {.name = "authz_ttl",
          .spec = time(1 * ms, 1 * day),
          .meaning =
-             "How long the upstream's word that a user may read a namespace lets that user read it from the cache."}),
+             "How long the upstream's word that a user may read a namespace lets that user read it from the cache.",
+         .renewed = renewal::at_restart}),
 
     redis<&redis_settings::uri>({.name = "uri",
                                  .spec = plain(value_kind::redis_uri),
@@ -169,13 +185,17 @@ const std::array key_table{
                                             "rediss:// for TLS.",
                                  .zero = "\"none\": no shared cache",
                                  .flag = "--redis",
-                                 .flag_value = "URI|none"}),
+                                 .flag_value = "URI|none",
+                                 .renewed = renewal::at_restart}),
     redis<&redis_settings::timeout>(
         {.name = "timeout",
          .spec = time(100 * us, 10 * s),
-         .meaning = "How long Redis may take for an answer; after that the request goes on without it."}),
-    redis<&redis_settings::key_prefix>(
-        {.name = "key_prefix", .spec = {value_kind::word, 0, 64}, .meaning = "What all our keys in Redis begin with."}),
+         .meaning = "How long Redis may take for an answer; after that the request goes on without it.",
+         .renewed = renewal::at_restart}),
+    redis<&redis_settings::key_prefix>({.name = "key_prefix",
+                                        .spec = {value_kind::word, 0, 64},
+                                        .meaning = "What all our keys in Redis begin with.",
+                                        .renewed = renewal::at_restart}),
 
     http<&http_settings::address>({.name = "address",
                                    .spec = plain(value_kind::listen_endpoint_or_none),
@@ -183,7 +203,8 @@ const std::array key_table{
                                               "GET /metrics, /healthz and /readyz answer.",
                                    .zero = "\"none\": no side port",
                                    .flag = "--http",
-                                   .flag_value = "HOST:PORT|none"}),
+                                   .flag_value = "HOST:PORT|none",
+                                   .renewed = renewal::at_restart}),
     http<&http_settings::token>(
         {.name = "token",
          .spec = plain(value_kind::token),
@@ -198,7 +219,8 @@ const std::array key_table{
     cache<&cache_settings::memory>({.name = "memory",
                                     .spec = memory_spec,
                                     .meaning = "Size of the cache in this process.",
-                                    .zero = "0: none, only the shared one"}),
+                                    .zero = "0: none, only the shared one",
+                                    .renewed = renewal::at_restart}),
     cache<&cache_settings::max_entry>(
         {.name = "max_entry", .spec = max_entry_spec, .meaning = "A bigger document or result is not cached."}),
     cache<&cache_settings::ttl>(
@@ -240,12 +262,16 @@ const std::array key_table{
                                .meaning = "The least important messages that are written.",
                                .flag = "--log-level",
                                .flag_value = "trace|debug|info|warn|error"}),
-    log<&log_settings::format>(
-        {.name = "format", .spec = one_of(formats), .meaning = "Lines for people or one JSON object a line."}),
-    log<&log_settings::slow>({.name = "slow",
-                              .spec = time(0, 1 * hour),
-                              .meaning = "A request that takes longer is logged, without its values.",
-                              .zero = "0s: none is"}),
+    log<&log_settings::format>({.name = "format",
+                                .spec = one_of(formats),
+                                .meaning = "Lines for people or one JSON object a line.",
+                                .renewed = renewal::at_restart}),
+    log<&log_settings::slow>(
+        {.name = "slow",
+         .spec = time(0, 1 * hour),
+         .meaning =
+             "A request that takes longer is logged, without its values; a getMore that awaits something is not.",
+         .zero = "0s: none is"}),
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 // follow from the row.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,13 @@
 #include "config/value.hpp"
 
 namespace mongocached::config {
+
+// When a new value of a key takes effect.
+enum class renewal : std::uint8_t {
+  at_reload,
+  at_restart,
+  unless_set_or_unset,  // at a reload; but from nothing to something, or back, at a restart
+};
 
 struct key {
   std::string_view section{};
@@ -23,6 +31,7 @@ struct key {
   std::string_view flag_value{};  // "HOST:PORT"
   std::string_view example{};     // as TOML, active in the sample: of the keys that have no default
   std::string_view file_name{};   // "token_file": a key of the same section that names a file to read the value from
+  renewal renewed = renewal::at_reload;
 
   void (*assign)(settings&, const value&) = nullptr;
   value (*get)(const settings&) = nullptr;

@@ -77,14 +77,4 @@ std::vector<std::pair<std::string, std::string>> describe(const settings& of) {
   return out;
 }
 
-std::vector<std::string> changed_keys(const settings& before, const settings& after) {
-  std::vector<std::string> out;
-  for (const auto& k : keys()) {
-    if (k.get(before) != k.get(after)) out.push_back(full_name(k));
-  }
-  if (before.collections != after.collections) out.emplace_back("collection");
-  if (before.users != after.users) out.emplace_back("user");
-  return out;
-}
-
 }  // namespace mongocached::config

@@ -24,8 +24,4 @@ namespace mongocached::config {
 // ones.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> describe(const settings& of);
 
-// The keys in which two settings differ, as in describe(); "collection" and "user" as a whole. For what a reload
-// changed.
-[[nodiscard]] std::vector<std::string> changed_keys(const settings& before, const settings& after);
-
 }  // namespace mongocached::config

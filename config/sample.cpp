@@ -25,9 +25,11 @@ std::string wrapped(std::string_view text) {
   return out + line + "\n";
 }
 
-std::string sentence(std::string_view meaning, std::string_view zero) {
-  std::string out{meaning};
-  if (!zero.empty()) out += " " + std::string{zero} + ".";
+std::string sentence(const key& k) {
+  std::string out{k.meaning};
+  if (!k.zero.empty()) out += " " + std::string{k.zero} + ".";
+  if (k.renewed == renewal::at_restart) out += " Changes with a restart.";
+  if (k.renewed == renewal::unless_set_or_unset) out += " Whether there is one changes with a restart.";
   return out;
 }
 
@@ -95,7 +97,7 @@ std::string sample() {
     out += "[" + std::string{s.name} + "]\n";
     for (const auto& k : keys()) {
       if (k.section != s.name) continue;
-      out += "\n" + wrapped(sentence(k.meaning, k.zero)) + wrapped("Allowed: " + allowed(k.spec) + ".");
+      out += "\n" + wrapped(sentence(k)) + wrapped("Allowed: " + allowed(k.spec) + ".");
       out += (k.example.empty() ? "#" : "") + std::string{k.name} + " = " +
              (k.example.empty() ? default_of(k) : std::string{k.example}) + "\n";
       if (!k.file_name.empty())
@@ -120,7 +122,7 @@ std::string reference() {
       out += "| " + code(k.name);
       if (!k.file_name.empty()) out += ", " + code(k.file_name);
       out += " | " + (k.example.empty() ? code(default_of(k)) : "none") + " | " + cell(allowed(k.spec)) + " | " +
-             cell(sentence(k.meaning, k.zero)) + " | " + (k.flag.empty() ? "" : code(k.flag)) + " |\n";
+             cell(sentence(k)) + " | " + (k.flag.empty() ? "" : code(k.flag)) + " |\n";
     }
     out += "\n";
   }

@@ -117,6 +117,8 @@ class coherence_feed::impl {
         return lose_history(reason);
       case stream_state::refused:
         return refused(reason);
+      case stream_state::denied:
+        return denied(reason);
     }
   }
 
@@ -156,6 +158,19 @@ class coherence_feed::impl {
                       {"writes_through_this_proxy", "seen at once"},
                       {"other_writes", "seen after at most cache.ttl"},
                       {"mode_strict", "nothing is served from the cache"}});
+  }
+
+  // A fault of the settings is no reason to promise less: what cannot be followed is not served (G2).
+  void denied(const std::string& reason) {
+    shared_.stream_refused.store(false);
+    shared_.coherence.void_unsettled();
+    shared_.log.error("stream",
+                      "the cluster does not let the user in upstream.uri read its change stream: in modes bounded and "
+                      "strict everything is relayed",
+                      {{"reason", reason},
+                       {"remedy",
+                        "put a user who may read change streams into upstream.uri, or set cache.mode = \"ttl\" if that "
+                        "is what you want"}});
   }
 
   void take(const stream_batch& batch) {

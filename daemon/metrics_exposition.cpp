@@ -122,7 +122,8 @@ void add_requests(exposition& to) {
     }
   }
   to.histogram_family("mongocached_request_duration_seconds",
-                      "Time from a whole request to its whole reply handed to the kernel, by how it was answered.");
+                      "Time from a whole request to its whole reply handed to the kernel, by how it was answered; "
+                      "without getMores that await something.");
   for (std::size_t o = 0; o < static_cast<std::size_t>(outcome::count_); ++o) {
     to.histogram_sample(
         {{"outcome", name_of(static_cast<outcome>(o))}},
@@ -197,12 +198,19 @@ void add_upstream(exposition& to, const exposition_input& input) {
                   "Connections to the upstream that carry clients' traffic, by state.");
   to.gauge_sample({{"state", "busy"}}, static_cast<double>(busy));
   to.gauge_sample({{"state", "idle"}}, static_cast<double>(all > busy ? all - busy : 0));
-  to.histogram_family("mongocached_upstream_duration_seconds", "Time from a request sent upstream to its reply.");
+  to.histogram_family("mongocached_upstream_duration_seconds",
+                      "Time from a request sent upstream to its reply, without getMores that await something.");
   to.histogram_sample({},
                       [](const thread_metrics& block) -> const duration_histogram& { return block.upstream_duration; });
   add_upstream_compression(to);
   to.single_gauge("mongocached_stream_up", "1 while the change stream that invalidates the cache is open.",
                   input.stream.up ? 1 : 0);
+  to.gauge_family("mongocached_stream_state", "1 for the state that the change stream is in, as in /status.");
+  for (const auto state : {stream_state::opened, stream_state::lost, stream_state::history_lost, stream_state::refused,
+                           stream_state::denied}) {
+    to.gauge_sample({{"state", name_of(state)}}, input.stream.state == state ? 1 : 0);
+  }
+  to.gauge_sample({{"state", "not asked for"}}, input.stream.state ? 0 : 1);
   to.single_gauge("mongocached_stream_lag_seconds", "How far the change stream is behind the cluster.",
                   input.stream.lag_seconds);
   to.single_counter("mongocached_stream_events_total", "Events received from the change stream.", input.stream.events);

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "daemon/control/cluster_watch.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/process_stats.hpp"
 
@@ -28,7 +30,8 @@ struct redis_gauges {
 
 struct stream_gauges {
   bool up = false;
-  double lag_seconds = 0;  // since the newest position; not a number: not known
+  std::optional<stream_state> state{};  // none: no collection's mode asks for the stream
+  double lag_seconds = 0;               // since the newest position; not a number: not known
   std::uint64_t events = 0;
 };
 

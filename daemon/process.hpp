@@ -32,7 +32,7 @@ namespace mongocached::daemon {
 enum class default_level : std::uint8_t { unknown, local, majority };
 
 // A server without change streams leaves mode `bounded` with what `ttl` promises; `strict` promises nothing then, and
-// its gate stays shut.
+// its gate stays shut. Of one that does not show them to us (stream_state::denied) that cannot be said.
 [[nodiscard]] constexpr cache::promise promise_of(config::cache_mode mode, bool stream_refused) noexcept {
   if (mode == config::cache_mode::strict) return cache::promise::strict;
   return mode == config::cache_mode::ttl || stream_refused ? cache::promise::ttl : cache::promise::bounded;

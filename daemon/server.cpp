@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "cache/store/redis_store.hpp"
+#include "config/renew.hpp"
 #include "daemon/administration.hpp"
 #include "daemon/coherence_feed.hpp"
 #include "daemon/control/driver_runtime.hpp"
@@ -54,9 +55,10 @@ bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
   return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
 }
 
-bool verifies(const config::settings& settings) {
-  const auto of_rule = [](const config::collection_rule& rule) { return rule.verify_share.value_or(0) > 0; };
-  return settings.cache.verify_share > 0 || std::ranges::any_of(settings.collections, of_rule);
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
 }
 
 }  // namespace
@@ -73,7 +75,9 @@ class server::impl {
   void start_threads();
   void start_topology();
   void start_side_port();
+  void start_verifier();
   void start_feed();
+  void put_in_force(config::settings fresh);
   void start_status_desk();
   void upstream_changed(const snapshot_ptr& now);
   void start_redis(const upstream_snapshot& known);
@@ -116,10 +120,11 @@ class server::impl {
   std::unique_ptr<status_desk> status_desk_;
   std::unique_ptr<topology_monitor> topology_;
   std::unique_ptr<verifier> verifier_;
-  std::unique_ptr<coherence_feed> feed_;  // null: no collection's mode relies on the change stream
-  snapshot_ptr last_known_;               // on the topology monitor's thread
-  snapshot_ptr last_available_;           // on the topology monitor's thread
-  thread_metrics redis_metrics_;          // observations come from any data thread, one at a time
+  // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
+  std::atomic<std::shared_ptr<coherence_feed>> feed_;
+  snapshot_ptr last_known_;       // on the topology monitor's thread
+  snapshot_ptr last_available_;   // on the topology monitor's thread
+  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
   std::mutex redis_metrics_mutex_;
 };
 
@@ -160,7 +165,8 @@ server::impl::impl(server_options options, logger& log)
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
   start_topology();
-  start_feed();
+  start_verifier();
+  if (needs_stream(settings)) start_feed();
   start_status_desk();
   // Reads all of them; throws where its port is taken, so before there is anything that must be joined.
   start_side_port();
@@ -194,17 +200,20 @@ void server::impl::start_topology() {
   shared_.request_topology_check = [this] { topology_->request_check(); };
 }
 
+// Also where nothing is to be verified: a reload may want it, and what is given nothing connects to nobody.
+void server::impl::start_verifier() {
+  verifier_ = std::make_unique<verifier>(shared_, options_.upstream,
+                                         [this](cache::invalidation what) { administration_->drop(std::move(what)); });
+  shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
+}
+
 void server::impl::start_feed() {
-  if (options_.settings->cache.enabled && verifies(*options_.settings)) {
-    verifier_ = std::make_unique<verifier>(
-        shared_, options_.upstream, [this](cache::invalidation what) { administration_->drop(std::move(what)); });
-    shared_.verify = [this](served_hit& hit) { verifier_->verify(std::move(hit)); };
-  }
-  if (!needs_stream(*options_.settings)) return;
   shared_.stream_refused.store(false);
-  feed_ = std::make_unique<coherence_feed>(shared_, options_.upstream, control_, [this] {
+  const auto feed = std::make_shared<coherence_feed>(shared_, options_.upstream, control_, [this] {
     for (auto& thread : threads_) thread->settle();
   });
+  if (auto hub = redis()) feed->use_redis(std::move(hub));
+  feed_.store(feed);
 }
 
 void server::impl::start_status_desk() {
@@ -267,7 +276,7 @@ void server::impl::stop_everything() {
   if (status_desk_) status_desk_->stop();  // it asks the others
   if (listener_) listener_->stop();        // its handler keeps it alive
   listener_.reset();
-  if (feed_) feed_->stop();
+  if (const auto feed = feed_.load()) feed->stop();
   for (auto& thread : threads_) thread->stop();
   if (verifier_) verifier_->stop();
   topology_.reset();  // the data threads asked it for checks
@@ -304,7 +313,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   cache::redis_events events;
   events.epoch_changed = [this](const cache::epoch_name&) {
     shared_.coherence.void_everything();
-    if (feed_) feed_->redis_changed();
+    if (const auto feed = feed_.load()) feed->redis_changed();
   };
   events.state_changed = [this](bool up, const std::string& reason) {
     if (up) {
@@ -321,7 +330,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   for (auto& thread : threads_) {
     thread->post([hub, &t = *thread] { t.store = hub->make_store(t.context()); });
   }
-  if (feed_) feed_->use_redis(hub);
+  if (const auto feed = feed_.load()) feed->use_redis(hub);
   const std::scoped_lock lock(redis_mutex_);
   redis_ = std::move(hub);
 }
@@ -346,21 +355,32 @@ void server::impl::reload() {
   notifier_.reloading(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
   auto fresh = options_.reload();
+  // What waits is not in force, and must not look as if it were.
+  const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
   take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
     reload_certificates(fresh.settings.listen);
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
-    shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh.settings)));
-    log_.info(
-        "config",
-        "settings and certificates read again; addresses, TLS or none, threads, memory, upstream and how often it "
-        "is asked change with a restart only");
+    if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
+    put_in_force(std::move(fresh.settings));
+    if (!waiting.empty()) {
+      log_.warn("config", "changes of these keys take effect with a restart only", {{"keys", listed(waiting)}});
+    }
+    log_.info("config", "settings and certificates read again");
   } else {
     log_.error("config", "the settings of before stay in force");
   }
   notifier_.ready("accepting clients");
+}
+
+void server::impl::put_in_force(config::settings fresh) {
+  const bool begin = !feed_.load() && needs_stream(fresh);
+  // Whoever sees the new mode finds the gate shut: what was cached in mode ttl falls when the stream is opened.
+  if (begin) shared_.stream_refused.store(false);
+  shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh)));
+  if (begin) start_feed();
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
@@ -439,20 +459,28 @@ readiness server::impl::is_ready() {
   const auto now = topology_->current();
   const auto& login = shared_.pool_login;
   const bool pooled = options_.settings->upstream.auth == config::auth_kind::pooled;
-  if (!now->available || !pooled || login.is_good()) return {now->available, now->description};
-  if (!login.is_refused()) return {false, "the proxy's own user has not logged in to the upstream yet"};
-  return {false, "the proxy's own user cannot log in to the upstream: " + login.why()};
+  if (now->available && pooled && !login.is_good()) {
+    if (!login.is_refused()) return {false, "the proxy's own user has not logged in to the upstream yet"};
+    return {false, "the proxy's own user cannot log in to the upstream: " + login.why()};
+  }
+  const auto feed = feed_.load();
+  const bool denied = feed && feed->status().state == stream_state::denied;
+  return {now->available, now->description,
+          denied ? "the user in upstream.uri may not read the change stream: in modes bounded and strict everything is "
+                   "relayed"
+                 : ""};
 }
 
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {
   const auto hub = redis();
+  const auto feed = feed_.load();
   const status_input in{.version = options_.version,
                         .uptime = data_thread::now() - started_,
                         .shared = shared_,
                         .threads = threads_,
                         .upstream = topology_->current(),
                         .redis = hub.get(),
-                        .stream = feed_ ? std::optional(feed_->status()) : std::nullopt,
+                        .stream = feed ? std::optional(feed->status()) : std::nullopt,
                         .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
   use(in);
 }
@@ -471,12 +499,13 @@ std::string server::impl::metrics_text() {
   for (const auto& thread : threads_) blocks.push_back(&thread->metrics);
   blocks.push_back(&redis_metrics_);
   if (verifier_) blocks.push_back(&verifier_->metrics());
-  if (feed_) {
-    blocks.push_back(&feed_->metrics());
-    const auto stream = feed_->status();
+  const auto feed = feed_.load();
+  if (feed) {
+    blocks.push_back(&feed->metrics());
+    const auto stream = feed->status();
     const auto lag = stream.lag < cache::duration{} ? std::numeric_limits<double>::quiet_NaN()
                                                     : std::chrono::duration<double>(stream.lag).count();
-    in.stream = {stream.open, lag, stream.events};
+    in.stream = {stream.open, stream.state, lag, stream.events};
   }
   in.blocks = blocks;
   const auto stats = shared_.local.stats();

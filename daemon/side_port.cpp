@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -99,7 +100,10 @@ response carry_out(const side_decision& decision, const side_port_hooks& hooks) 
       break;
   }
   const readiness now = hooks.ready();
-  if (now.ready) return plain_response(200, json_type, "{\"ready\":true}\n");
+  if (now.ready) {
+    const std::string note = now.note.empty() ? "" : ",\"note\":" + json_quote(now.note);
+    return plain_response(200, json_type, "{\"ready\":true" + note + "}\n");
+  }
   return plain_response(503, json_type, "{\"ready\":false,\"reason\":" + json_quote(now.reason) + "}\n");
 }
 
@@ -136,6 +140,10 @@ class side_port::server {
 
   server(const server&) = delete;
   server& operator=(const server&) = delete;
+
+  void set_token(std::string token) {
+    asio::post(context_, [this, token = std::move(token)]() mutable { policy_.token = std::move(token); });
+  }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
@@ -272,6 +280,10 @@ side_port::side_port(side_port_options options, side_port_hooks hooks)
     : server_(std::make_unique<server>(std::move(options), std::move(hooks))) {}
 
 side_port::~side_port() = default;
+
+void side_port::set_token(std::string token) {
+  server_->set_token(std::move(token));
+}
 
 std::uint16_t side_port::port() const noexcept {
   return server_->port();

@@ -14,6 +14,7 @@ namespace mongocached::daemon {
 struct readiness {
   bool ready = false;
   std::string reason;  // one sentence when not ready
+  std::string note{};  // one sentence when ready: what is amiss all the same
 };
 
 struct invalidate_request {
@@ -53,6 +54,8 @@ class side_port {
   side_port(const side_port&) = delete;
   side_port& operator=(const side_port&) = delete;
 
+  // Of requests to come, also on connections that stand. Any thread.
+  void set_token(std::string token);
   [[nodiscard]] std::uint16_t port() const noexcept;  // the one bound, where 0 was asked
 
  private:

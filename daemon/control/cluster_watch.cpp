@@ -19,9 +19,11 @@ const char* name_of(stream_state s) noexcept {
     case stream_state::history_lost:
       return "history lost";
     case stream_state::refused:
+      return "refused";
+    case stream_state::denied:
       break;
   }
-  return "refused";
+  return "denied";
 }
 
 class cluster_watch::impl {

@@ -26,7 +26,8 @@ enum class stream_state : std::uint8_t {
   opened,        // unbroken since the position that begin() gave, or since the one of before
   lost,          // will be resumed behind the last batch that was applied
   history_lost,  // events were missed, or the token is none: begin() is asked for another position
-  refused,       // this server, or this user, has no change streams; asked again once a minute
+  refused,       // this server has no change streams; asked again once a minute
+  denied,        // upstream.uri names no user, or one who cannot log in or may not; asked again within 10 s
 };
 [[nodiscard]] const char* name_of(stream_state s) noexcept;
 

@@ -260,9 +260,11 @@ cache::cluster_time read_operation_time(byte_view reply) {
 }
 
 stream_trouble classify(std::int32_t code) noexcept {
-  // Unauthorized, AuthenticationFailed, IllegalOperation, CommandNotFound, AtlasError, FeatureNotSupported,
-  // APIStrictError; $changeStream only on replica sets, unrecognized stage.
-  constexpr std::array<std::int32_t, 9> refused{13, 18, 20, 59, 303, 323, 8000, 40324, 40573};
+  // Unauthorized, AuthenticationFailed, ReauthenticationRequired.
+  constexpr std::array<std::int32_t, 3> denied{13, 18, 391};
+  // IllegalOperation, CommandNotFound, FeatureNotSupported, APIStrictError, AtlasError; $changeStream only on replica
+  // sets, unrecognized stage.
+  constexpr std::array<std::int32_t, 7> refused{20, 59, 303, 323, 8000, 40324, 40573};
   // CloseChangeStream, InvalidResumeToken, ChangeStreamFatalError, ChangeStreamHistoryLost; BSONObjectTooLarge: an
   // event that no resume gets past.
   constexpr std::array<std::int32_t, 5> gone{222, 260, 280, 286, 10334};
@@ -270,6 +272,7 @@ stream_trouble classify(std::int32_t code) noexcept {
   // NotImplemented.
   constexpr std::array<std::int32_t, 7> syntax{2, 9, 14, 72, 115, 168, 238};
   constexpr std::int32_t first_location = 14'000;  // numbers of single checks in the server's source; below: old codes
+  if (contains(denied, code)) return stream_trouble::denied;
   if (contains(refused, code)) return stream_trouble::refused;
   if (contains(gone, code)) return stream_trouble::history_lost;
   if (contains(syntax, code) || code >= first_location) return stream_trouble::not_understood;

@@ -69,7 +69,8 @@ struct hello_reply {
 enum class stream_trouble : std::uint8_t {
   lost,            // goes on after a while where it was
   history_lost,    // what would come next is gone
-  refused,         // no change streams here, or not for this user
+  refused,         // no change streams here
+  denied,          // a fault of the settings: the user in upstream.uri is none, or may not
   not_understood,  // the question is too much for this server
 };
 [[nodiscard]] stream_trouble classify(std::int32_t code) noexcept;

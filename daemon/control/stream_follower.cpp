@@ -46,6 +46,10 @@ void stream_follower::back_off() {
   wait(backoff_.next(random_));
 }
 
+void stream_follower::back_off_denied() {
+  wait(denied_backoff_.next(random_));
+}
+
 void stream_follower::run() noexcept {
   while (!stopping()) {
     if (take_restart()) start_anew();
@@ -79,7 +83,7 @@ void stream_follower::report(stream_state state, const std::string& reason) noex
 }
 
 stream_follower::ending stream_follower::failure(const link_error& error) const {
-  if (error.authentication) return {stream_trouble::refused, error.text};
+  if (error.authentication) return {stream_trouble::denied, error.text};
   if (!error.from_server) return {stream_trouble::lost, error.text};
   return {classify(error.code), error.text + " (code " + std::to_string(error.code) + ")"};
 }
@@ -128,6 +132,7 @@ void stream_follower::note_opened(const cursor_batch& first, const hello_reply& 
   if (!opened_ && start_.token.empty()) from = start_.time != 0 ? start_.time : first.operation_time;
   position_.opened(from, hello.mongos);
   opened_ = true;
+  denied_backoff_.reset();
   report(stream_state::opened, name_of(request_));
 }
 
@@ -219,6 +224,9 @@ void stream_follower::get_over(ending end) {
     case stream_trouble::refused:
       report(stream_state::refused, end.reason);
       return wait(options_.retry_refused);
+    case stream_trouble::denied:
+      report(stream_state::denied, end.reason);
+      return back_off_denied();
     case stream_trouble::not_understood:
       return simplify_request(std::move(end));
   }

@@ -46,6 +46,7 @@ class stream_follower {
   bool take_restart();
   void wait(std::chrono::milliseconds time);
   void back_off();
+  void back_off_denied();
 
   const watch_options options_;
   const watch_events& events_;
@@ -70,6 +71,8 @@ class stream_follower {
   std::optional<stream_state> reported_;
   std::string reported_reason_;
   backoff backoff_{std::chrono::milliseconds(50), std::chrono::milliseconds(2000)};
+  // A password that is wrong is not shown to the server more often.
+  backoff denied_backoff_{std::chrono::milliseconds(500), std::chrono::milliseconds(10'000)};
   std::minstd_rand random_{std::random_device{}()};
 };
 

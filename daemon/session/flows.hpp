@@ -17,6 +17,7 @@ namespace mongocached::daemon {
 [[nodiscard]] task<bool> admit(session& s, request& r);
 // The whole of a large message, where its front does not show the fields that admit() goes by. False: the client left.
 [[nodiscard]] bool shows_its_body(const request& r) noexcept;
+[[nodiscard]] bool shows_its_names(const request& r) noexcept;  // and all collections that it names
 [[nodiscard]] task<bool> read_whole(session& s, request& r);
 // U6: a read goes where its read preference says. False: it has been answered.
 [[nodiscard]] task<bool> prefer(session& s, request& r);

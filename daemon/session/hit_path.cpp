@@ -154,7 +154,7 @@ void append_list_reply(protocol::byte_buffer& out, session& s, const protocol::c
 
 void offer_to_verify(session& s, const protocol::command_view& command, const hit_context& hit,
                      protocol::byte_view reply, std::span<const cache::entry_ref> entries) {
-  if (!s.shared().verify) return;
+  if (!s.shared().verify || hit.settings.verify_share == 0) return;
   auto& dice = s.thread().dice;
   const auto drawn = static_cast<double>(dice() - std::minstd_rand::min());
   if (drawn >= hit.settings.verify_share * static_cast<double>(std::minstd_rand::max())) return;

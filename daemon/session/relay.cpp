@@ -113,7 +113,7 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
   auto got = co_await link->receive(reply.bytes, limit, room);
   if (got == upstream_link::received::crowded) got = co_await receive_with_room(s, *link, reply, limit);
   if (s.pooled() != nullptr) reply.held = s.hold(reply.bytes.size());
-  s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
+  if (!s.is_awaiting()) s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
   s.thread().metrics.upstream_busy_ended.add();
   if (!s.is_open()) co_return exchange::client_lost;
   if (got == upstream_link::received::lost) co_return exchange::upstream_lost;

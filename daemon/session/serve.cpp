@@ -122,7 +122,7 @@ task<void> serve(session& s, request& r) {
   if (auto* const client = s.pooled()) {
     client->begin_request(r);
     // Nobody makes it hold much before the login.
-    const bool hidden = !r.whole() && !r.crowded_out && client->who().logged_in && !shows_its_body(r);
+    const bool hidden = !r.whole() && !r.crowded_out && client->who().logged_in && !shows_its_names(r);
     if (hidden && !co_await read_whole(s, r)) co_return;
   }
   if (!r.whole()) r.understood = view_front(r);

@@ -14,7 +14,7 @@ constexpr verdict local{outcome::local, bypass_reason::none};
 
 task<void> serve_status(session& s, request& r) {
   if (const auto refused = co_await check_administrator(s, r)) {
-    s.shared().log.info("session", "the status was refused", {{"client", s.peer()}, {"reason", refused->text}});
+    s.tell("the status was refused", {"reason", refused->text});
     co_return co_await refuse(s, r, *refused);
   }
   if (!s.is_open()) co_return;

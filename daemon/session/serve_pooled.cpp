@@ -14,6 +14,9 @@ using code = protocol::error_code;
 // All failures look the same, whatever was wrong.
 constexpr std::string_view login_failed = "Authentication failed.";
 
+// Of a message whose body comes first, as it should.
+constexpr std::size_t body_at = protocol::header_size + 4 + 1;
+
 constexpr verdict local{outcome::local, cache::bypass_reason::none};
 
 void append_sasl_answer(bson_builder& out, const sasl_answer& said) {
@@ -32,7 +35,7 @@ std::optional<sasl_answer> log_in_step(session& s, bson_view body, bool starts, 
   if (!client.login) return std::nullopt;
   auto said = starts ? client.login->start(body, db) : client.login->next(body);
   if (!said) {
-    s.shared().log.info("session", "login failed", {{"client", s.peer()}, {"user", client.login->claimed()}});
+    s.tell("login failed", {"user", client.login->claimed()});
     client.login.reset();
   } else if (said->done) {
     client.log_in(client.login->user());
@@ -200,12 +203,16 @@ task<bool> read_whole(session& s, request& r) {
 }
 
 bool shows_its_body(const request& r) noexcept {
-  constexpr std::size_t body_at = protocol::header_size + 4 + 1;
   if (r.bytes.size() < body_at + 5 || r.bytes[body_at - 1] != 0) return false;
-  const auto body = bson_view::parse_front(protocol::byte_view(r.bytes).subspan(body_at));
+  return bson_view::parse_front(protocol::byte_view(r.bytes).subspan(body_at)).has_value();
+}
+
+bool shows_its_names(const request& r) noexcept {
+  if (!shows_its_body(r)) return false;
   protocol::bson_element first;
+  protocol::bson_cursor body(*bson_view::parse_front(protocol::byte_view(r.bytes).subspan(body_at)));
   // What else names collections may stand in a sequence behind the body.
-  return body && protocol::bson_cursor(*body).next(first) && names_by_first_field_only(first.name);
+  return body.next(first) && names_by_first_field_only(first.name);
 }
 
 task<bool> prefer(session& s, request& r) {

@@ -51,9 +51,7 @@ void session::close(disconnect why) {
   open_ = false;
   close_reason_ = why;
   thread_.metrics.disconnects[static_cast<std::size_t>(why)].add();
-  if (why != disconnect::client_closed && shared().log.enabled(config::log_level::info)) {
-    shared().log.info("session", "connection closed", {{"client", peer_}, {"reason", name_of(why)}});
-  }
+  if (why != disconnect::client_closed) tell("connection closed", {"reason", name_of(why)});
   client_.close();
   // A flow that is using the link ends with an error, and drops the link itself.
   if (busy_) interrupt_upstream();
@@ -66,7 +64,7 @@ void session::close(disconnect why) {
 void session::close_lost(polled_socket::result::state how) {
   if (how == polled_socket::result::state::ended) return close(disconnect::client_closed);
   if (client_.tls() == nullptr || client_.tls()->fault().empty()) return close(disconnect::client_error);
-  shared().log.info("session", "TLS failed", {{"client", peer_}, {"error", client_.tls()->fault()}});
+  tell("TLS failed", {"error", client_.tls()->fault()});
   close(disconnect::tls_failed);
 }
 
@@ -92,6 +90,7 @@ void session::finished(const request& r, const verdict& v) {
   auto& metrics = thread_.metrics;
   metrics.count(v.how, r.label);
   if (v.reason != cache::bypass_reason::none) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
+  if (awaiting_) return;  // it took as long as nothing happened
   const auto took = data_thread::now() - r.received;
   metrics.request_duration[static_cast<std::size_t>(v.how)].observe(took);
   const auto slow = thread_.settings->log.slow;
@@ -104,6 +103,12 @@ void session::finished(const request& r, const verdict& v) {
                      {"milliseconds", milliseconds(took)},
                      {"outcome", name_of(v.how)},
                      {"reason", cache::name_of(v.reason)}});
+}
+
+void session::tell(std::string_view what, const log_field& why) {
+  if (!shared().log.enabled(config::log_level::info)) return;
+  const auto [allowed, suppressed] = shared().limiter.admit(what, data_thread::now());
+  if (allowed) shared().log.info("session", what, {{"client", peer_}, why, {"unsaid", suppressed}});
 }
 
 void session::sweep(cache::instant now) {
@@ -233,8 +238,7 @@ std::size_t session::handle_all(protocol::byte_view bytes) {
     }
     protocol::message_header header;
     if (const auto error = protocol::read_header(rest, header, first_bytes_); error != protocol::frame_error::none) {
-      shared().log.info("session", "bytes that are no message",
-                        {{"client", peer_}, {"error", protocol::name_of(error)}});
+      tell("bytes that are no message", {"error", protocol::name_of(error)});
       close_for(reason_of(error));
       break;
     }
@@ -280,7 +284,7 @@ session::step session::handle_compressed(protocol::byte_view message) {
   protocol::byte_buffer inside;
   protocol::compressor with{};
   if (const auto error = protocol::decompress(message, inside, with); error != protocol::compression_error::none) {
-    shared().log.info("session", "bad OP_COMPRESSED", {{"client", peer_}, {"error", protocol::name_of(error)}});
+    tell("bad OP_COMPRESSED", {"error", protocol::name_of(error)});
     close_for(disconnect::bad_message);
     return step::closed;
   }
@@ -305,7 +309,7 @@ session::step session::handle_plain(protocol::byte_view message, const protocol:
 session::step session::handle_op_msg(protocol::byte_view message, const protocol::message_header& header) {
   protocol::op_msg parsed;
   if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
-    shared().log.info("session", "bad OP_MSG", {{"client", peer_}, {"error", protocol::name_of(error)}});
+    tell("bad OP_MSG", {"error", protocol::name_of(error)});
     close_for(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
     return step::closed;
   }

@@ -124,7 +124,10 @@ class session : public std::enable_shared_from_this<session> {
 
   // The request is one that the server may hold for long (an awaited getMore).
   void set_awaiting() noexcept { awaiting_ = true; }
+  [[nodiscard]] bool is_awaiting() const noexcept { return awaiting_; }
   void finished(const request& r, const verdict& v);
+  // Logs what a client can cause at will. `what` is one of a fixed set of names.
+  void tell(std::string_view what, const log_field& why);
 
   // While it lives: at the first sweep behind `until`, or when the session is closed, what the flow awaits is given up.
   // One at a time. `give_up` must not resume the flow itself.
@@ -198,7 +201,7 @@ class session : public std::enable_shared_from_this<session> {
   bool more_ = false;      // whole messages may be left in `input_`
   bool crowded_ = false;   // waits for room
   bool inflates_ = false;  // the message in `input_` is compressed, and has no room yet for what is inside
-  bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain
+  bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain, and is never slow
   bool close_when_idle_ = false;
   protocol::byte_buffer* inside_ = nullptr;          // of the compressed message being handled: what was inside
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED

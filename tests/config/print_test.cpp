@@ -15,7 +15,6 @@ namespace mongocached::config {
 namespace {
 
 using testing::Contains;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -143,16 +142,6 @@ TEST(describe, names_every_key_and_masks) {
   EXPECT_THAT(out, Contains(Pair("collection[1].namespace", "d.c")));
   EXPECT_THAT(out, Contains(Pair("user[1].password", "***")));
   EXPECT_THAT(out, Contains(Pair("user[1].admin", "true")));
-}
-
-TEST(changed_keys, names_what_differs_secrets_too) {
-  settings a;
-  settings b;
-  EXPECT_THAT(changed_keys(a, b), IsEmpty());
-  b.cache.ttl = std::chrono::seconds{1};
-  b.http.token = secret{"x"};
-  b.users.resize(1);
-  EXPECT_THAT(changed_keys(a, b), ElementsAre("http.token", "cache.ttl", "user"));
 }
 
 TEST(key_table, every_key_says_what_it_means_and_its_default_is_allowed) {

@@ -169,6 +169,32 @@ TEST_F(ClusterWatch, RefusalIsSaidAndAskedAgain) {
   f.state(stream_state::opened);
 }
 
+// Once taken for a server without change streams, which leaves mode bounded with what ttl promises.
+TEST_F(ClusterWatch, UserWhoMayNotIsDeniedAndAskedAgain) {
+  cluster_.on_open(failed(13, "not authorized"));
+  follower f(cluster_.uri());
+  EXPECT_THAT(f.state(stream_state::denied), ::testing::HasSubstr("code 13"));
+  f.state(stream_state::opened);
+}
+
+TEST_F(ClusterWatch, UserWhoMayNoLongerGoesOnWhereTheStreamStopped) {
+  follower f(cluster_.uri());
+  f.state(stream_state::opened);
+  cluster_.push(array{deleted(at(101), 7)}, token(at(102)));
+  f.batch_with_events();
+  cluster_.on_get_more(failed(13, "not authorized"));
+  f.state(stream_state::denied);
+  f.state(stream_state::opened);
+  EXPECT_EQ(f.begins(), 1);
+  EXPECT_TRUE(cluster_.stage(1).view().find("resumeAfter"));
+}
+
+TEST_F(ClusterWatch, LoginThatFailsIsDenied) {
+  cluster_.server().on("saslStart", [](const testing::asked&) { return failed(18, "Authentication failed."); });
+  follower f("mongodb://ann:pa55word@" + cluster_.uri().substr(std::string("mongodb://").size()));
+  EXPECT_THAT(f.state(stream_state::denied), ::testing::Not(::testing::HasSubstr("pa55word")));
+}
+
 TEST_F(ClusterWatch, StandaloneIsRefusedUnasked) {
   cluster_.play(role::standalone);
   follower f(cluster_.uri());

@@ -54,6 +54,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_upstream_compressed_bytes_total",
                                  "mongocached_upstream_uncompressed_bytes_total",
                                  "mongocached_stream_up",
+                                 "mongocached_stream_state",
                                  "mongocached_stream_lag_seconds",
                                  "mongocached_stream_events_total",
                                  "mongocached_client_connections",
@@ -136,6 +137,7 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.redis.up = true;
   input_.load = {.buffered_bytes = 70'000, .buffered_limit_bytes = 80'000, .in_flight = 3};
   input_.stream.lag_seconds = 0.25;
+  input_.stream.state = stream_state::denied;
   const std::string all = text();
   EXPECT_THAT(all, HasSubstr("mongocached_cache_bytes 268435456\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_up 1\n"));
@@ -143,6 +145,9 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   EXPECT_THAT(all, HasSubstr("mongocached_buffered_limit_bytes 80000\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_requests_in_flight 3\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_lag_seconds 0.25\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"denied\"} 1\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"opened\"} 0\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"not asked for\"} 0\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_build_info{version=\"1.2.3\""));
 }
 

@@ -129,6 +129,18 @@ TEST_F(SessionLimits, an_awaited_getMore_takes_nobody_s_place) {
   EXPECT_TRUE(is_ok(client.ask(ping())));
 }
 
+// It was logged as slow, and took the histogram of what is relayed for itself.
+TEST_F(SessionLimits, an_awaited_getMore_has_no_duration) {
+  client.send(document{{"getMore", 5L}, {"collection", "things"}, {"maxTimeMS", 60'000}, {"$db", "shop"}});
+  EXPECT_TRUE(is_ok(client.reply()));
+  const auto bypass = static_cast<std::size_t>(outcome::bypass);
+  wait_until([&] { return thread.metrics.requests[bypass][cache::command_label("getMore")].value() == 1; });
+  for (std::size_t i = 0; i <= duration_histogram::bounds.size(); ++i) {
+    EXPECT_EQ(thread.metrics.request_duration[bypass].bucket(i), 0U) << i;
+    EXPECT_EQ(thread.metrics.upstream_duration.bucket(i), 0U) << i;
+  }
+}
+
 TEST_F(SessionLimits, a_shed_write_without_reply_is_dropped_and_counted) {
   set(1, {});
   occupy(other);

@@ -128,6 +128,14 @@ TEST_F(SidePort, NotReadySaysWhy) {
   EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(SidePort, ReadySaysWhatIsAmissAllTheSame) {
+  EXPECT_THAT(ask("GET /readyz"), EndsWith("\r\n\r\n{\"ready\":true}\n"));
+  ready_.note = "everything is \"relayed\"";
+  const std::string reply = ask("GET /readyz");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(reply, EndsWith("{\"ready\":true,\"note\":\"everything is \\\"relayed\\\"\"}\n"));
+}
+
 TEST_F(SidePort, InvalidateAndFlushReachTheirHooks) {
   EXPECT_THAT(ask("POST /invalidate?ns=a.b&id=%7B%7D", "Content-Length: 0\r\n"),
               EndsWith("{\"entries\":3,\"redis\":true}\n"));
@@ -166,6 +174,20 @@ TEST_F(SidePort, TokenIsAskedFor) {
   EXPECT_THAT(reply, Not(HasSubstr("s3cret")));
   EXPECT_EQ(flushes_, 0);
   EXPECT_THAT(ask("POST /flush", "Authorization: Bearer s3cret\r\n"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(SidePort, TokenMayChange) {
+  options_.token = "old";
+  start();
+  client c(port_->port());
+  const auto flush = [&](const std::string& token) {
+    c.send("POST /flush HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + token + "\r\n\r\n");
+    return c.until("}\n");
+  };
+  EXPECT_THAT(flush("old"), StartsWith("HTTP/1.1 200"));
+  port_->set_token("new");
+  EXPECT_THAT(flush("old"), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(flush("new"), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(SidePort, HookThatThrowsIsAnError) {

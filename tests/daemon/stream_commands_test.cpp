@@ -174,7 +174,8 @@ TEST(stream_commands, hello_with_wrong_types_tells_nothing) {
 }
 
 TEST(stream_commands, errors_are_told_apart) {
-  for (const int code : {13, 18, 20, 40573, 40324, 59, 8000, 303, 323}) {
+  for (const int code : {13, 18, 391}) EXPECT_EQ(classify(code), stream_trouble::denied) << code;
+  for (const int code : {20, 40573, 40324, 59, 8000, 303, 323}) {
     EXPECT_EQ(classify(code), stream_trouble::refused) << code;
   }
   for (const int code : {286, 280, 260, 222, 10334}) EXPECT_EQ(classify(code), stream_trouble::history_lost) << code;

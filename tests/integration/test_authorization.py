@@ -203,7 +203,7 @@ def test_nobody_gets_in_pooled(servers: Servers, guarded: Upstream) -> None:
 def test_the_pools_own_user_may_not_either(servers: Servers, guarded: Upstream) -> None:
     """What the proxy's own user may not read is nobody's, an administrator's neither."""
     uri = guarded.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", "stranger:stranger-pw@")
-    daemon = servers.daemon(uri, config=pooled.settings())
+    daemon = servers.daemon(uri, config=pooled.settings('[cache]\nmode = "ttl"\n'))
     for user in ("ann", "chief"):
         with LoggedIn(daemon, user) as client:
             for question in QUESTIONS * 3:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import http.client
 import json
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -145,6 +148,35 @@ def test_hangup_takes_new_settings_and_refuses_bad_ones(
         )
 
 
+def flush(daemon: Daemon, token: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.http_port, timeout=5)
+    try:
+        connection.request("POST", "/flush", headers={"Authorization": f"Bearer {token}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_hangup_names_what_waits_for_a_restart(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config='[upstream]\nauthz_ttl = "30s"\n')
+    changed = '[upstream]\nauthz_ttl = "5s"\n[log]\nformat = "json"\n[cache]\nttl = "1m"\n'
+    for _ in range(2):  # as long as it waits
+        text = daemon.reload(changed + "memory = 0\n")
+        assert text.count("with a restart only") == 1
+        assert 'keys="upstream.authz_ttl, cache.memory, log.format"' in text
+        shown = daemon.status()["settings"]["cache"]
+        assert (shown["ttl_ms"], shown["memory_bytes"] > 0) == (60_000, True)
+    assert "restart" not in daemon.reload('[upstream]\nauthz_ttl = "30s"\n')
+
+
+def test_hangup_takes_another_token(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config='[http]\ntoken = "old-token"\n')
+    assert (flush(daemon, "old-token"), flush(daemon, "new-token")) == (200, 401)
+    text = daemon.reload('[http]\ntoken = "new-token"\n')
+    assert (flush(daemon, "old-token"), flush(daemon, "new-token")) == (401, 200)
+    assert "token" not in text
+
+
 def test_termination_lets_requests_finish(servers: Servers, upstream: Upstream) -> None:
     relay = servers.relay(upstream.port)
     daemon = servers.daemon(relay.uri)
@@ -195,6 +227,48 @@ def test_log_lines_and_slow_requests(servers: Servers, upstream: Upstream, form:
     if form == "json":
         slow = [json.loads(line) for line in text.splitlines()]
         assert all(isinstance(line, dict) for line in slow)
+
+
+def test_what_awaits_is_not_slow(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config='[log]\nslow = "20ms"\n')
+    durations = "mongocached_request_duration_seconds_count"
+
+    def asked(command: str) -> float:
+        return daemon.metrics().value("mongocached_requests_total", command=command)
+
+    with (
+        pymongo.MongoClient(daemon.uri) as client,
+        client.operation.watch(max_await_time_ms=100) as stream,
+    ):
+        wait_until(lambda: asked("aggregate") == 1, what="the opening to be counted")
+        before = daemon.metrics().value(durations, outcome="bypass")
+        for _ in range(3):
+            assert stream.try_next() is None
+        wait_until(lambda: asked("getMore") >= 3, what="the getMores to be counted")
+        assert daemon.metrics().value(durations, outcome="bypass") == before
+    assert "command=getMore" not in daemon.process.log_text()
+
+
+def test_what_clients_make_the_log_say_is_bounded(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri)
+    at, begun = daemon.process.log_size(), time.monotonic()
+
+    def spoil() -> None:
+        with RawConnection("127.0.0.1", daemon.port) as client:
+            client.socket.sendall(struct.pack("<iiiii", 20, 1, 0, 2013, 0))
+            assert client.closed_by_peer()
+
+    for _ in range(200):
+        spoil()
+    most = 10 + time.monotonic() - begun + 1
+    for line in ("bad OP_MSG", "connection closed"):
+        assert 10 <= daemon.process.log_text(at).count(line) <= most
+
+    def told() -> bool:
+        spoil()
+        return re.search(r"bad OP_MSG .*unsaid=[1-9]", daemon.process.log_text(at)) is not None
+
+    wait_until(told, pause=0.2, what="the number of those that were left out")
 
 
 @pytest.fixture

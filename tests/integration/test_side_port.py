@@ -37,6 +37,7 @@ NAMES = [
     "mongocached_upstream_connections",
     "mongocached_upstream_duration_seconds_count",
     "mongocached_stream_up",
+    "mongocached_stream_state",
     "mongocached_stream_lag_seconds",
     "mongocached_stream_events_total",
     "mongocached_client_connections",

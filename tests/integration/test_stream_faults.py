@@ -1,4 +1,4 @@
-"""Mode bounded when the stream stalls, is lost or refused, and when somebody sleeps or dies."""
+"""Mode bounded when the stream stalls or is lost, and when somebody sleeps or dies."""
 
 from __future__ import annotations
 
@@ -8,25 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pymongo
 import pytest
 import redis
+from support.behind import FILM, MAX_LAG, fill, stream_up, write_behind
 from support.counted import BYPASS, Counted, by_id, pass_by, seen_within
 from support.relay import RelayThread
-from support.scripted_upstream import PRIMARY, STANDALONE, ScriptedUpstream
-from support.servers import ROOT_PASSWORD, ROOT_USER, Daemon, Servers, Upstream
+from support.servers import Daemon, Servers, Upstream
 from support.wait import wait_until
 
 Document = dict[str, Any]
-MAX_LAG = 1.0  # the default
-FILM = by_id("t", 1)
 LIST: Document = {"find": "films", "filter": {"n": {"$gte": 0}}, "limit": 5, "$db": "t"}
 SMALL_OPLOG = ["--oplog-max-entries", "200"]
-
-
-def fill(upstream: Upstream) -> None:
-    with upstream.client() as client:
-        client.t.films.insert_many([{"_id": i, "n": i, "word": "old"} for i in range(10)])
 
 
 @pytest.fixture
@@ -34,13 +26,6 @@ def own_upstream(servers: Servers) -> Upstream:
     upstream = servers.upstream()
     fill(upstream)
     return upstream
-
-
-def write_behind(upstream: Upstream, number: int, id_: int = 1) -> float:
-    """When it was acknowledged."""
-    with upstream.client() as client:
-        assert client.t.films.update_one({"_id": id_}, {"$set": {"n": number}}).modified_count == 1
-    return time.monotonic()
 
 
 def insert_many_behind(upstream: Upstream) -> None:
@@ -51,13 +36,6 @@ def insert_many_behind(upstream: Upstream) -> None:
 
 def gate_shut(daemon: Daemon) -> float:
     return daemon.metrics().value(BYPASS, reason="gate_shut")
-
-
-def stream_up(daemon: Daemon) -> bool:
-    up = daemon.status()["stream"]["up"]
-    measured = daemon.metrics().value("mongocached_stream_up") == 1
-    assert measured == up or daemon.status()["stream"]["up"] != up, "it may change in between"
-    return up
 
 
 @contextmanager
@@ -217,59 +195,3 @@ def test_history_lost(servers: Servers, how: str) -> None:
 def in_redis(daemon: Daemon) -> int:
     with redis.Redis.from_url(daemon.redis_uri) as client:
         return len(list(client.scan_iter("*:v:*")))
-
-
-def refused(daemon: Daemon) -> Document:
-    status = daemon.status()
-    assert status["stream"]["state"] == "refused", status["stream"]
-    assert not status["stream"]["up"]
-    assert status["freshness"]["mode"] == "ttl"
-    assert "no change stream here: mode ttl" in daemon.process.log_text()
-    return status
-
-
-def test_user_without_the_privilege_gets_mode_ttl(servers: Servers) -> None:
-    upstream = servers.upstream(auth=True)
-    with upstream.client() as root:
-        root.t.films.insert_one({"_id": 1, "n": 1})
-        roles = [{"role": "readWrite", "db": "t"}]
-        root.admin.command("createUser", "app", pwd="app-pw", roles=roles)
-    uri = upstream.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", "app:app-pw@")
-    assert "app:app-pw@" in uri
-    daemon = servers.daemon(uri, servers.redis().uri, config='[cache]\nttl = "2s"\n')
-    assert "app-pw" not in str(refused(daemon))
-    by_ttl(daemon, upstream, ttl=2.0)
-
-
-def by_ttl(daemon: Daemon, upstream: Upstream, ttl: float) -> None:
-    with pymongo.MongoClient(
-        daemon.uri, username="app", password="app-pw", authSource="admin", maxPoolSize=1
-    ) as client:
-        films = client.t.films
-
-        def l1_hits() -> float:
-            return daemon.metrics().value("mongocached_requests_total", outcome="l1_hit")
-
-        def hit() -> bool:
-            before = l1_hits()
-            films.find_one({"_id": 1})
-            return l1_hits() == before + 1
-
-        wait_until(hit, what="a hit")
-        written = write_behind(upstream, 2)
-        assert hit(), "without a stream an entry lives for its ttl"
-        seen_within(ttl, lambda: films.find_one({"_id": 1}) == {"_id": 1, "n": 2}, written)
-        films.update_one({"_id": 1}, {"$set": {"n": 3}})
-        assert films.find_one({"_id": 1}) == {"_id": 1, "n": 3}
-
-
-@pytest.mark.parametrize("kind", [PRIMARY, STANDALONE], ids=["replica set", "standalone"])
-def test_server_without_streams_gets_mode_ttl(servers: Servers, kind: Document) -> None:
-    with ScriptedUpstream(kind) as upstream:
-        daemon = servers.daemon(upstream.uri, servers.redis().uri, config='[cache]\nttl = "1s"\n')
-        assert "no change streams" in refused(daemon)["stream"]["reason"]
-        with Counted(daemon) as counted:
-            counted.until(FILM)
-            filled = time.monotonic()
-            pass_by(1.0, filled)
-            assert counted.found(FILM)[0] == "miss"

@@ -181,7 +181,8 @@ def test_no_user_of_its_own_is_said_once(servers: Servers) -> None:
     upstream = servers.upstream(auth=True)
     with upstream.client() as root:
         root.t.films.insert_one({"_id": 4})
-    daemon = servers.daemon(f"mongodb://{upstream.address}/?directConnection=true", config=ALL)
+    uri = f"mongodb://{upstream.address}/?directConnection=true"
+    daemon = servers.daemon(uri, config=f'{ALL}mode = "ttl"\n')
     with pymongo.MongoClient(
         daemon.uri, username=ROOT_USER, password=ROOT_PASSWORD, maxPoolSize=1
     ) as client:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 import urllib.error
@@ -260,10 +261,19 @@ class Daemon(Server):
         with urllib.request.urlopen(f"{self.http_url}/readyz", timeout=1) as answer:
             return answer.status == 200 and self.caches()
 
+    def reload(self, config: str) -> str:
+        """Other settings than it was started with, by SIGHUP: what the log says of it."""
+        assert self.config
+        at = self.process.log_size()
+        (self.directory / "mongocached.toml").write_text(config)
+        self.process.signal(signal.SIGHUP)
+        wait_until(lambda: "read again" in self.process.log_text(at), what="the reload in the log")
+        return self.process.log_text(at)
+
     def caches(self) -> bool:
-        """The change stream is followed, if there is one, and Redis is trusted, if it is up."""
+        """The change stream is followed, if there is one that may be, and Redis trusted, if up."""
         status = self.status()
-        if status["stream"]["state"] in ("refused", "not asked for"):
+        if status["stream"]["state"] in ("refused", "denied", "not asked for"):
             return True
         return status["stream"]["up"] and (status["redis"]["covered"] or not status["redis"]["up"])
 

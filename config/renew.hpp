@@ -1,0 +1,16 @@
+// What a reload may change. Where a key takes effect says its row in keys.cpp.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/settings.hpp"
+
+namespace mongocached::config {
+
+// Gives `fresh`, read anew, the values of `running` for all that changes with a restart only, so that it says what is
+// in force. Returns the keys, "listen.address" first, of which another value was asked for. With another
+// upstream.auth the users wait as well ("user"): they were written for that one.
+[[nodiscard]] std::vector<std::string> keep_until_restart(const settings& running, settings& fresh);
+
+}  // namespace mongocached::config

@@ -1,0 +1,89 @@
+#include "config/renew.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/keys.hpp"
+
+namespace mongocached::config {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(keep_until_restart, what_a_reload_changes_is_taken) {
+  const settings running;
+  settings fresh;
+  fresh.listen.max_in_flight = 7;
+  fresh.http.token = secret{"sesame"};
+  fresh.cache.mode = cache_mode::ttl;
+  fresh.cache.ttl = seconds{1};
+  fresh.log.slow = seconds{1};
+  fresh.collections.resize(1);
+  fresh.users.resize(1);
+  const auto wanted = fresh;
+  EXPECT_THAT(keep_until_restart(running, fresh), IsEmpty());
+  EXPECT_EQ(fresh, wanted);
+}
+
+TEST(keep_until_restart, what_waits_is_named_and_stays_as_it_is) {
+  settings running;
+  running.upstream.uri = uri{"mongodb://a"};
+  running.redis.uri = uri{"redis://a"};
+  settings fresh = running;
+  fresh.listen.address = {"0.0.0.0", 27018};
+  fresh.listen.advertise = endpoint{"h", 1};
+  fresh.upstream.uri = uri{"mongodb://app:sesame@b"};
+  fresh.upstream.authz_ttl = seconds{1};
+  fresh.redis.uri.reset();
+  fresh.http.address.reset();
+  fresh.cache.memory = 0;
+  fresh.cache.ttl = seconds{1};
+  fresh.log.format = log_format::json;
+  auto wanted = running;
+  wanted.cache.ttl = seconds{1};
+  EXPECT_THAT(keep_until_restart(running, fresh),
+              ElementsAre("listen.address", "listen.advertise", "upstream.uri", "upstream.authz_ttl", "redis.uri",
+                          "http.address", "cache.memory", "log.format"));
+  EXPECT_EQ(fresh, wanted);
+}
+
+// Contexts are made anew at a reload; connections with TLS and without are not told apart.
+TEST(keep_until_restart, tls_changes_its_files_but_neither_comes_nor_goes) {
+  settings running;
+  running.listen.tls_cert = "a.pem";
+  running.listen.tls_key = "a.key";
+  settings fresh = running;
+  fresh.listen.tls_cert = "b.pem";
+  fresh.listen.tls_key = "b.key";
+  EXPECT_THAT(keep_until_restart(running, fresh), IsEmpty());
+  EXPECT_EQ(fresh.listen.tls_cert, "b.pem");
+  settings none;
+  EXPECT_THAT(keep_until_restart(running, none), ElementsAre("listen.tls_cert", "listen.tls_key"));
+  EXPECT_EQ(none, running);
+  fresh = running;
+  EXPECT_THAT(keep_until_restart({}, fresh), ElementsAre("listen.tls_cert", "listen.tls_key"));
+  EXPECT_EQ(fresh, settings{});
+}
+
+// A pool that lost its users would serve everybody on this machine.
+TEST(keep_until_restart, users_of_another_auth_wait_for_it) {
+  settings running;
+  running.upstream.auth = auth_kind::pooled;
+  running.users = {{"app", secret{"sesame"}}};
+  settings fresh;
+  EXPECT_THAT(keep_until_restart(running, fresh), ElementsAre("upstream.auth", "user"));
+  EXPECT_EQ(fresh, running);
+}
+
+TEST(keep_until_restart, nothing_that_is_kept_is_lost_on_the_way) {
+  for (const auto& k : keys()) {
+    settings s;
+    k.assign(s, k.get(settings{}));
+    EXPECT_EQ(s, settings{}) << full_name(k);
+  }
+}
+
+}  // namespace
+}  // namespace mongocached::config
