@@ -54,9 +54,14 @@ class connection_pool {
       if (link->is_usable()) return {grant::kind::connection, std::move(link)};
       --open_;
     }
-    if (open_ >= limits_.connections) return {};
-    ++open_;
+    if (!take_room()) return {};
     return {grant::kind::room, nullptr};
+  }
+  // For a new connection, whether there are idle ones or not.
+  [[nodiscard]] bool take_room() {
+    if (!line_.empty() || open_ >= limits_.connections) return false;
+    ++open_;
+    return true;
   }
 
   [[nodiscard]] bool may_wait() const noexcept { return line_.size() < limits_.waiting; }

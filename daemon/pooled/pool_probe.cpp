@@ -11,10 +11,7 @@ void pool_probe::begin() {
   if (link_ || closed_ || !target.available) return;
   const server_address at{target.host, target.port};
   auto& pool = thread_.pools->of(at);
-  auto had = pool.take();
-  if (had.how == upstream_pools::pool::grant::kind::connection)
-    return pool.give_back(std::move(had.link), data_thread::now());
-  if (had.how == upstream_pools::pool::grant::kind::nothing) return;
+  if (!pool.take_room()) return;
   if (!thread_.shared.pool_login.may_try(data_thread::now())) return pool.gone();
   link_ = std::make_unique<pooled_link>(thread_.context(), thread_.sockets(), thread_.metrics);
   deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;

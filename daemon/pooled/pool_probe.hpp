@@ -16,7 +16,7 @@ class pool_probe {
  public:
   explicit pool_probe(data_thread& thread) : thread_(thread) {}
 
-  // Unless one is under way, or the thread's share of the pool is busy: then a request finds out.
+  // Unless one is under way, or the thread's share of the pool is open already.
   void begin();
   void sweep(cache::instant now);
   void close();  // at the end

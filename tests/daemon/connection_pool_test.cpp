@@ -61,6 +61,17 @@ TEST_F(ConnectionPool, never_grants_more_than_its_limit) {
   EXPECT_EQ(pool.take().how, grant::kind::nothing);
 }
 
+TEST_F(ConnectionPool, room_is_for_a_new_connection_beside_idle_ones) {
+  pool.give_back(open(), seconds(0));
+  EXPECT_TRUE(pool.take_room());
+  EXPECT_FALSE(pool.take_room());
+  EXPECT_EQ(pool.open(), 2U);
+  EXPECT_EQ(pool.idle(), 1U);
+  pool.sweep(seconds(60));  // and lets them age
+  EXPECT_EQ(pool.open(), 1U);
+  EXPECT_TRUE(pool.take_room());
+}
+
 TEST_F(ConnectionPool, room_that_came_to_nothing_is_there_again) {
   ASSERT_EQ(pool.take().how, grant::kind::room);
   ASSERT_EQ(pool.take().how, grant::kind::room);

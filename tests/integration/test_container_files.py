@@ -76,6 +76,22 @@ def test_kubernetes_objects_keep_to_the_schema(version: str) -> None:
     assert "passed for resource deployment/app" in run(CHECKERS / "kubernetes-validate", *words)
 
 
+def mebibytes(size: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)([MG])iB?", size).groups()  # type: ignore[union-attr]
+    return int(number) * {"M": 1, "G": 1024}[unit]
+
+
+def test_what_the_sidecar_may_hold_fits_into_its_limit() -> None:
+    """What docs/overload.md adds up."""
+    text = (DOCKER / "kubernetes/sidecar.yaml").read_text()
+    given = dict(re.findall(r'name: MONGOCACHED_(\w+), value: "?([^"}]+)"?\}', text))
+    limit = text.split("name: mongocached\n          image:")[1].split("limits: {memory: ")[1]
+    connections = int(given["LISTEN_MAX_CONNECTIONS"]) * 28 // 1024
+    threads = int(given["LISTEN_THREADS"]) * 16
+    held = mebibytes(given["CACHE_MEMORY"]) + mebibytes(given["LISTEN_MAX_BUFFERED"])
+    assert held + connections + threads + 48 <= mebibytes(limit.split("}")[0])
+
+
 def test_example_program_runs(daemon: Daemon) -> None:
     done = subprocess.run(
         [sys.executable, DOCKER / "app/app.py"], capture_output=True, text=True, timeout=60,

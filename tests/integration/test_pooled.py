@@ -276,7 +276,7 @@ def test_no_part_of_a_command_reaches_the_upstreams_users(pool: Daemon) -> None:
 def test_while_the_proxys_own_user_is_refused_nobody_is_sent_and_nobody_waits(
     servers: Servers, guarded: Upstream
 ) -> None:
-    """And it is no fault of the client's login. As soon as the upstream takes the user, all is well."""
+    """And it is no fault of the client's login. Once the upstream takes the user, all is well."""
     name = f"u{uuid.uuid4().hex[:8]}"
     uri = guarded.uri.replace(f"{ROOT_USER}:{ROOT_PASSWORD}@", f"{name}:late@")
     daemon = Unready(servers.folder(), uri, config=settings())
