@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +15,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
+#include <list>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -148,21 +150,12 @@ class side_port::server {
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
  private:
-  // One a session; holds its place in the count.
-  class place {
-   public:
-    explicit place(std::size_t& count) noexcept : count_(&count) { ++count; }
-    place(place&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-    place(const place&) = delete;
-    place& operator=(const place&) = delete;
-    place& operator=(place&&) = delete;
-    ~place() {
-      if (count_ != nullptr) --*count_;
-    }
-
-   private:
-    std::size_t* count_;
+  struct connection {
+    explicit connection(tcp::socket socket) : stream(std::move(socket)) {}
+    beast::tcp_stream stream;
+    bool waits = true;  // for a whole request
   };
+  using place = std::list<connection>::iterator;
 
   void listen() {
     const bool inherits = options_.inherited >= 0;
@@ -203,13 +196,24 @@ class side_port::server {
         co_await pause.async_wait(use_result);
         continue;
       }
-      if (open_ >= options_.max_connections) continue;  // closes it
+      if (open_.size() >= options_.max_connections && !make_room()) continue;  // closes it
+      const place made = open_.emplace(open_.end(), std::move(socket));
       // What a session may throw is for want of memory: that session ends, the port goes on.
-      asio::co_spawn(context_, serve(beast::tcp_stream(std::move(socket)), place(open_)), asio::detached);
+      asio::co_spawn(context_, serve(made), [this, made](const std::exception_ptr&) { open_.erase(made); });
     }
   }
 
-  asio::awaitable<void> serve(beast::tcp_stream stream, [[maybe_unused]] place held) {
+  // Or else a few that say nothing would keep out whoever asks whether the process lives.
+  bool make_room() {
+    const auto oldest = std::ranges::find_if(open_, &connection::waits);
+    if (oldest == open_.end()) return false;
+    oldest->waits = false;
+    oldest->stream.close();
+    return true;
+  }
+
+  asio::awaitable<void> serve(place held) {
+    auto& stream = held->stream;
     beast::flat_buffer buffer(max_header_bytes + max_body_bytes);
     bool more = true;
     while (more) {
@@ -217,7 +221,10 @@ class side_port::server {
       parser.header_limit(max_header_bytes);
       parser.body_limit(max_body_bytes);
       stream.expires_after(options_.request_deadline);  // for all of it: a byte now and then gains nothing
+      held->waits = true;
+      open_.splice(open_.end(), open_, held);
       const auto [ec, size] = co_await http::async_read(stream, buffer, parser, use_result);
+      held->waits = false;
       response reply;
       if (ec) {
         const unsigned status = status_for(ec);
@@ -269,8 +276,8 @@ class side_port::server {
   const side_port_options options_;
   const side_port_hooks hooks_;
   side_policy policy_;
-  std::size_t open_ = 0;  // outlives the sessions that count down in it
   asio::io_context context_{1};
+  std::list<connection> open_;  // of those that wait for a request, who has waited longest comes first
   tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
   std::thread thread_;
