@@ -136,6 +136,7 @@ class coherence {
 
   void apply_document(const change_event& event, invalidation& redis);
   void apply_drop(std::string_view db, cluster_time at, std::vector<invalidation>& redis);
+  void apply_without_key(const change_event& event, invalidation& redis);
   void apply_ddl(std::string_view db, std::string_view collection, cluster_time at, std::vector<invalidation>& redis);
 
   const coherence_options options_;

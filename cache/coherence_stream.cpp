@@ -55,7 +55,8 @@ void coherence::apply_document(const change_event& event, invalidation& redis) {
     const auto key = byte_view(redis.key_bytes).subspan(begin);
     flights_.changed({key, hash_key(key)}, event.time);
   } else {
-    redis.key_bytes.resize(begin);  // its equality is not modelled: no document is cached under it
+    redis.key_bytes.resize(begin);
+    apply_without_key(event, redis);
   }
   auto* ns = namespaces_.find(full_name(event.db, event.collection));
   if (ns == nullptr) return;
@@ -72,6 +73,19 @@ void coherence::apply_ddl(std::string_view db, std::string_view collection, clus
   target.collection = collection;
   if (is_kept(guard::ddl)) invalidate(target, at, 0, false);
   auto& told = redis.emplace_back();
+// No document is cached under an _id whose equality is not modelled. But "there is none" may be, under one that equals
+// it: {_id: 0.5} and Decimal128("0.5"). Only an insertion makes that untrue.
+void coherence::apply_without_key(const change_event& event, invalidation& redis) {
+  if (event.what != change_kind::inserted || !is_kept(guard::equal_id)) return;
+  if (event.id && !may_equal_modelled(*event.id)) return;
+  redis.documents = true;
+  // One that nobody has met yet is added: what Redis holds of it may be asked for before Redis is told.
+  auto* ns = namespaces_.find_or_add(event.db, event.collection);
+  if (ns == nullptr) return;
+  ns->raise_fence(key_kind::document, event.time);
+  renew(*ns, key_kind::document);
+}
+
   told.everything = target.reach != extent::collection;
   told.ns = full_name(db, collection);
   told.documents = true;

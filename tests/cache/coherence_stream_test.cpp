@@ -37,6 +37,43 @@ TEST_F(CoherenceStream, an_event_fences_the_next_read_R4) {
   EXPECT_EQ(all.fence(ns, key_kind::document, one_key.hash), 11U);
 }
 
+// "Nothing has this _id" was served for negative_ttl behind the insertion of an equal one that has no key.
+TEST_F(CoherenceStream, an_insertion_without_a_key_voids_what_is_known_of_equal_ids_S5) {
+  const key half{0.5};
+  const key nested{document{{"a", 0.5}}};
+  for (const auto& id : {decimal(5, -1), value(document{{"a", decimal(5, -1)}})}) {
+    ASSERT_TRUE(fill(half));
+    ASSERT_TRUE(fill(nested));
+    const auto overtaken = lead(key_kind::document, one_key.view(), 10);
+    const auto redis = apply(event("insert", id, 11));
+    EXPECT_FALSE(holds(half));
+    EXPECT_FALSE(holds(nested));
+    EXPECT_FALSE(all.flights().finish(*overtaken, make(*overtaken, two_teas.bytes(), 10)));
+    EXPECT_EQ(all.fence(ns, key_kind::document, half.hash), 11U);
+    ASSERT_EQ(redis.size(), 1U);
+    EXPECT_TRUE(redis[0].documents && redis[0].seen && redis[0].keys.empty());
+  }
+}
+
+TEST_F(CoherenceStream, an_insertion_without_a_key_reaches_a_collection_that_nobody_has_met_S5) {
+  apply({{"operationType", "insert"},
+         {"clusterTime", timestamp{11}},
+         {"ns", document{{"db", "shop"}, {"coll", "unmet"}}},
+         {"documentKey", document{{"_id", decimal(5, -1)}}}});
+  const auto* unmet = all.namespaces().find("shop.unmet");
+  ASSERT_NE(unmet, nullptr);
+  EXPECT_EQ(unmet->fence(key_kind::document), 11U);
+}
+
+TEST_F(CoherenceStream, an_event_without_a_key_that_equals_no_other_leaves_documents_alone_S5) {
+  const key half{0.5};
+  ASSERT_TRUE(fill(half));
+  apply(event("insert", null_value{}, 11));
+  apply(event("replace", decimal(5, -1), 12));
+  apply(event("delete", decimal(5, -1), 13));
+  EXPECT_TRUE(holds(half));
+}
+
 TEST_F(CoherenceStream, redis_is_told_of_the_events_of_a_namespace_at_once_C1) {
   std::vector<invalidation> redis;
   for (const auto& raw : {event("replace", 1, 11), event("delete", 2, 12)}) {

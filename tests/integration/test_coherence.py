@@ -10,6 +10,7 @@ import bson
 import pymongo
 import pytest
 from bson import Binary
+from bson.decimal128 import Decimal128
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -277,3 +278,27 @@ def test_unacknowledged_write_and_the_read_behind_it(
     command["$db"] = films.database.name
     check(films, lambda _: (reader.send(command, MORE_TO_COME), answers(reader, command["$db"])),
           reader, straight, daemon)  # fmt: skip
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["through", "behind"])
+@pytest.mark.parametrize(
+    ("asked", "inserted"),
+    [(0.5, Decimal128("0.5")), ({"a": 1.5}, {"a": Decimal128("1.5")})],
+    ids=["decimal", "nested decimal"],
+)
+def test_insertion_of_an_equal_id_that_has_no_key(
+    films: Films, upstream: Upstream, daemon: Daemon, asked: Any, inserted: Any, behind: bool
+) -> None:
+    """"No such document" was served until negative_ttl."""
+    with upstream.client() as direct:
+        straight = direct[films.database.name].films
+        for _ in range(3):
+            assert films.find_one({"_id": asked}) is None
+        before = hits(daemon)
+        assert films.find_one({"_id": asked}) is None
+        assert hits(daemon) > before, "nothing is cached: the test shows nothing"
+        (straight if behind else films).insert_one({"_id": inserted})
+        if behind:
+            daemon.catch_up()
+        for _ in range(3):
+            assert films.find_one({"_id": asked}) == straight.find_one({"_id": asked}) is not None
