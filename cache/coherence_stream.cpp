@@ -44,6 +44,15 @@ void coherence::resumed(cluster_time mark) {
   applied_before_sample_.store(mark);
 }
 
+// A batch may hold thousands of events, and until it is applied the gate waits: it has a budget of its own.
+void coherence::judge_lists(namespace_state& ns, const change_event& event) {
+  const auto given = std::min(list_registry::steps_a_write, batch_steps_.load(std::memory_order_relaxed));
+  step_budget budget(given);
+  const auto write = list_write_of(event);
+  ns.lists().judge(local_, {&write, 1}, event.time, budget);
+  batch_steps_.fetch_sub(given - budget.left(), std::memory_order_relaxed);
+}
+
 void coherence::apply_document(const change_event& event, invalidation& redis) {
   redis.fence = std::max(redis.fence, event.time);
   namespaces_.saw_event(event.time);  // before it is looked for: who adds it now, knows of the event
@@ -60,19 +69,10 @@ void coherence::apply_document(const change_event& event, invalidation& redis) {
   }
   auto* ns = namespaces_.find(full_name(event.db, event.collection));
   if (ns == nullptr) return;
-  ns->lists().judge(local_, list_write_of(event), event.time);
+  judge_lists(*ns, event);
   if (ns->last_known() == cacheability::missing) ns->void_cacheability();
 }
 
-void coherence::apply_ddl(std::string_view db, std::string_view collection, cluster_time at,
-                          std::vector<invalidation>& redis) {
-  write_target target;
-  target.reach = db.empty() ? extent::everything : collection.empty() ? extent::database : extent::collection;
-  target.ddl = true;
-  target.db = db;
-  target.collection = collection;
-  if (is_kept(guard::ddl)) invalidate(target, at, 0, false);
-  auto& told = redis.emplace_back();
 // No document is cached under an _id whose equality is not modelled. But "there is none" may be, under one that equals
 // it: {_id: 0.5} and Decimal128("0.5"). Only an insertion makes that untrue.
 void coherence::apply_without_key(const change_event& event, invalidation& redis) {
@@ -86,6 +86,15 @@ void coherence::apply_without_key(const change_event& event, invalidation& redis
   renew(*ns, key_kind::document);
 }
 
+void coherence::apply_ddl(std::string_view db, std::string_view collection, cluster_time at,
+                          std::vector<invalidation>& redis) {
+  write_target target;
+  target.reach = db.empty() ? extent::everything : collection.empty() ? extent::database : extent::collection;
+  target.ddl = true;
+  target.db = db;
+  target.collection = collection;
+  if (is_kept(guard::ddl)) invalidate(target, at, 0, false);
+  auto& told = redis.emplace_back();
   told.everything = target.reach != extent::collection;
   told.ns = full_name(db, collection);
   told.documents = true;
@@ -123,6 +132,7 @@ void coherence::pushed(const pushed_invalidation& what) {
 }
 
 void coherence::applied(cluster_time position) {
+  batch_steps_.store(steps_a_batch, std::memory_order_relaxed);
   if (position == 0) return;
   // A stream that was resumed may begin behind some events of the time `position` + 1, which only the process before
   // saw.

@@ -50,11 +50,11 @@ class CoherenceStream : public ::testing::Test {
     std::uint64_t hash = 0;
   };
   struct list {
-    list() {
+    explicit list(int limit = 2) {
       const parsed_command find(document{{"find", "things"},
                                          {"filter", document{{"kind", "tea"}}},
                                          {"sort", document{{"price", 1}}},
-                                         {"limit", 2},
+                                         {"limit", limit},
                                          {"$db", "shop"}});
       begin_key(bytes, key_kind::list, "shop", "things");
       EXPECT_EQ(append_list_key(bytes, find.view()), bypass_reason::none);

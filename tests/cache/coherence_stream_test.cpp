@@ -144,6 +144,40 @@ TEST_F(CoherenceStream, an_event_leaves_the_lists_that_it_cannot_change_M) {
   EXPECT_TRUE(holds(teas));
 }
 
+// Hundreds of lists of thousands of documents held a data thread for minutes, the stream's as well.
+TEST_F(CoherenceStream, lists_fall_where_judging_them_all_would_take_too_long_M) {
+  byte_buffer members;
+  {
+    protocol::bson_builder builder(members);
+    for (int i = 0; i < 10'000; ++i) builder.append_document("0", document{{"_id", i}}.view());
+  }
+  std::vector<list> lists;
+  const auto fill_all = [&](cluster_time lower) {
+    lists.clear();
+    for (int i = 0; i < 30; ++i) {
+      const auto& l = lists.emplace_back(100 + i);
+      const auto f = lead(key_kind::list, l.view(), lower);
+      ASSERT_TRUE(f && all.flights().finish(*f, make(*f, members, lower)));
+    }
+  };
+  const auto held = [&] { return std::ranges::count_if(lists, [&](const list& l) { return holds(l); }); };
+  fill_all(10);
+  apply(event("insert", 90'000, 11, pot(90'000)));
+  EXPECT_EQ(held(), 30) << "a new _id is not searched for";
+  apply(event("delete", 90'000, 12));
+  EXPECT_GT(held(), 10);
+  EXPECT_LT(held(), 25) << "one event has no more than its budget";
+  for (cluster_time t = 13; t < 23; ++t) apply(event("delete", 90'000, t));
+  EXPECT_EQ(held(), 0) << "nor has a batch";
+  all.applied(23);
+  fill_all(23);
+  auto target = key_write(key{90'000});
+  target.changes.push_back(inserting(pot(90'000)));
+  write(target, 24);
+  EXPECT_GT(held(), 10);
+  EXPECT_LT(held(), 25) << "nor has a write";
+}
+
 TEST_F(CoherenceStream, an_event_without_its_document_may_change_any_list_M) {
   ASSERT_TRUE(fill(teas));
   apply(event("insert", 3, 11));
