@@ -302,3 +302,32 @@ def test_insertion_of_an_equal_id_that_has_no_key(
             daemon.catch_up()
         for _ in range(3):
             assert films.find_one({"_id": asked}) == straight.find_one({"_id": asked}) is not None
+
+
+def test_documents_of_one_answer_are_of_one_moment(
+    films: Films, upstream: Upstream, daemon: Daemon, reader: RawConnection
+) -> None:
+    """One was of before the transaction, from memory, and the other of behind it, from the cluster."""
+    name = films.database.name
+    torn = []
+    with upstream.client() as direct:
+        rows = direct[name].rows
+        rows.insert_many([{"_id": i, "v": 0} for i in range(101)])
+        daemon.catch_up()
+        for i in range(1, 101):
+            for _ in range(2):
+                reader.request({"find": "rows", "filter": {"_id": 0}, "$db": name})
+            with direct.start_session() as session, session.start_transaction():
+                for id_ in (0, i):
+                    rows.update_one({"_id": id_}, {"$set": {"v": i}}, session=session)
+            both = {"find": "rows", "filter": {"_id": {"$in": [0, i]}}, "$db": name}
+            for _ in range(3):
+                batch = reader.request(both).document["cursor"]["firstBatch"]
+                if batch[0]["v"] != batch[1]["v"]:
+                    torn.append(batch)
+        assert torn == []
+        daemon.catch_up()
+        reader.request(both)
+        before = hits(daemon)
+        reader.request(both)
+        assert hits(daemon) > before, "and it is answered from the cache once that is known"
