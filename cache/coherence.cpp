@@ -146,10 +146,14 @@ bool coherence::mark(const write_target& target, std::uint64_t term) {
   return judged;
 }
 
-// W3, decided from the command itself.
+// W3, decided from the command itself. All its changes together: a list is walked once.
 void coherence::judge_lists(namespace_state& ns, const write_target& target) {
+  std::vector<list_write> writes;
+  std::vector<std::vector<std::string_view>> paths;
+  writes.reserve(target.changes.size());
+  paths.reserve(target.changes.size());
   for (const auto& change : target.changes) {
-    list_write write;
+    auto& write = writes.emplace_back();
     write.what = change.what;
     const auto document = protocol::bson_view::parse(change.document);
     if (!document) {
@@ -159,10 +163,10 @@ void coherence::judge_lists(namespace_state& ns, const write_target& target) {
     } else {
       write.id = document->find("_id");
     }
-    const std::vector<std::string_view> paths(change.paths.begin(), change.paths.end());
-    write.paths = paths;
-    ns.lists().judge(local_, write, 0);
+    write.paths = paths.emplace_back(change.paths.begin(), change.paths.end());
   }
+  step_budget budget(list_registry::steps_a_write);
+  ns.lists().judge(local_, writes, 0, budget);
 }
 
 void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged) {

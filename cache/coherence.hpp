@@ -123,6 +123,7 @@ class coherence {
   // True if the lists were judged (W3): then the write's end is told the same.
   [[nodiscard]] bool mark(const write_target& target, std::uint64_t term);
   void judge_lists(namespace_state& ns, const write_target& target);
+  void judge_lists(namespace_state& ns, const change_event& event);
   void invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged);
   void invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged);
   void unmark(const write_target& target, instant held_until, bool judged);
@@ -135,8 +136,11 @@ class coherence {
   }
 
   void apply_document(const change_event& event, invalidation& redis);
+  void apply_without_key(const change_event& event, invalidation& redis);
   void apply_drop(std::string_view db, cluster_time at, std::vector<invalidation>& redis);
   void apply_ddl(std::string_view db, std::string_view collection, cluster_time at, std::vector<invalidation>& redis);
+
+  static constexpr std::size_t steps_a_batch = 5 * list_registry::steps_a_write;
 
   const coherence_options options_;
   local_cache& local_;
@@ -149,6 +153,7 @@ class coherence {
   std::atomic<std::uint64_t> term_{0};  // of following without a gap; 0: the stream is not followed
   std::atomic<std::uint64_t> last_term_{0};
   std::atomic<bool> log_begun_{false};
+  std::atomic<std::size_t> batch_steps_{steps_a_batch};  // left for the events of this batch
   std::atomic<cluster_time> newest_{0};
   std::atomic<cluster_time> applied_before_sample_{0};
 };

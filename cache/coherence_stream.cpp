@@ -44,6 +44,15 @@ void coherence::resumed(cluster_time mark) {
   applied_before_sample_.store(mark);
 }
 
+// A batch may hold thousands of events, and until it is applied the gate waits: it has a budget of its own.
+void coherence::judge_lists(namespace_state& ns, const change_event& event) {
+  const auto given = std::min(list_registry::steps_a_write, batch_steps_.load(std::memory_order_relaxed));
+  step_budget budget(given);
+  const auto write = list_write_of(event);
+  ns.lists().judge(local_, {&write, 1}, event.time, budget);
+  batch_steps_.fetch_sub(given - budget.left(), std::memory_order_relaxed);
+}
+
 void coherence::apply_document(const change_event& event, invalidation& redis) {
   redis.fence = std::max(redis.fence, event.time);
   namespaces_.saw_event(event.time);  // before it is looked for: who adds it now, knows of the event
@@ -55,12 +64,26 @@ void coherence::apply_document(const change_event& event, invalidation& redis) {
     const auto key = byte_view(redis.key_bytes).subspan(begin);
     flights_.changed({key, hash_key(key)}, event.time);
   } else {
-    redis.key_bytes.resize(begin);  // its equality is not modelled: no document is cached under it
+    redis.key_bytes.resize(begin);
+    apply_without_key(event, redis);
   }
   auto* ns = namespaces_.find(full_name(event.db, event.collection));
   if (ns == nullptr) return;
-  ns->lists().judge(local_, list_write_of(event), event.time);
+  judge_lists(*ns, event);
   if (ns->last_known() == cacheability::missing) ns->void_cacheability();
+}
+
+// No document is cached under an _id whose equality is not modelled. But "there is none" may be, under one that equals
+// it: {_id: 0.5} and Decimal128("0.5"). Only an insertion makes that untrue.
+void coherence::apply_without_key(const change_event& event, invalidation& redis) {
+  if (event.what != change_kind::inserted || !is_kept(guard::equal_id)) return;
+  if (event.id && !may_equal_modelled(*event.id)) return;
+  redis.documents = true;
+  // One that nobody has met yet is added: what Redis holds of it may be asked for before Redis is told.
+  auto* ns = namespaces_.find_or_add(event.db, event.collection);
+  if (ns == nullptr) return;
+  ns->raise_fence(key_kind::document, event.time);
+  renew(*ns, key_kind::document);
 }
 
 void coherence::apply_ddl(std::string_view db, std::string_view collection, cluster_time at,
@@ -109,6 +132,7 @@ void coherence::pushed(const pushed_invalidation& what) {
 }
 
 void coherence::applied(cluster_time position) {
+  batch_steps_.store(steps_a_batch, std::memory_order_relaxed);
   if (position == 0) return;
   // A stream that was resumed may begin behind some events of the time `position` + 1, which only the process before
   // saw.

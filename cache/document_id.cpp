@@ -151,6 +151,19 @@ bool append_canonical_id(byte_buffer& out, const bson_element& value) {
   return false;
 }
 
+bool may_equal_modelled(const bson_element& value) noexcept {
+  if (value.is(bson_type::decimal128) || value.is(bson_type::symbol)) return true;
+  if (!value.is(bson_type::document)) return false;
+  const auto document = value.document();
+  if (!document) return true;
+  bson_element field;
+  bson_cursor cursor(*document);
+  while (cursor.next(field)) {
+    if (may_equal_modelled(field)) return true;
+  }
+  return cursor.failed();
+}
+
 // BID, IEEE 754-2008: sign 1 bit, exponent 14 bits with a bias of 6176, coefficient 113 bits. Combination bits 11 at
 // the top mean a coefficient too large to be canonical, infinity or NaN.
 std::optional<std::int64_t> integral_decimal(byte_view decimal) noexcept {

@@ -21,8 +21,12 @@ namespace mongocached::cache {
 // range, an integral double outside it, NaN and infinities, or any of these nested; malformed bytes; documents deeper
 // than protocol::max_depth; a field whose name starts with '$' (an operator or a DBRef rather than a value). A double
 // that is not integral is modelled: but for itself it equals only the decimal of exactly its value, which is refused
-// here, so that a write by that decimal has unknown keys.
+// here, so that a write by that decimal has unknown keys (may_equal_modelled).
 [[nodiscard]] bool append_canonical_id(byte_buffer& out, const protocol::bson_element& value);
+
+// Whether an _id without a canonical form may compare equal to one that has one: a decimal to a double, a symbol to a
+// string, and documents that hold them. Every other value without one is equal only to others of its own type.
+[[nodiscard]] bool may_equal_modelled(const protocol::bson_element& value) noexcept;
 
 // The value of a decimal128 that is an integer in int64's range, in whatever form it is written (5, 5.0, 50E-1); empty
 // otherwise.

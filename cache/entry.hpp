@@ -39,6 +39,7 @@ struct entry_meta {
   char tail[4] = {};
   bool covered = false;          // filled while the process's change stream was unbroken and its gate open
   std::uint32_t age_ms = 0;      // how long before `filled` the original read was sent, where that is known
+  std::uint32_t read = 0;        // which read of this process brought it, with others perhaps; 0: none of its own
   std::uint64_t generation = 0;  // of the namespace (documents' or lists') when the read began
   cluster_time lower = 0;        // L of coherence.md
   cluster_time upper = 0;        // U of coherence.md

@@ -17,6 +17,7 @@ list_write list_write_of(const change_event& event) noexcept {
       if (!event.document) return out;
       out.what = event.what == change_kind::inserted ? kind::inserted : kind::replaced;
       out.document = *event.document;
+      out.new_id = event.what == change_kind::inserted;
       return out;
     case change_kind::updated:
       out.what = kind::updated;
@@ -76,10 +77,17 @@ bool event_log::leaves_alone(const entry& list) const {
       if (later.size() > max_judged) return false;
     }
   }
-  return std::ranges::none_of(later, [&list](const auto& event) {
+  std::vector<change_event> events;
+  events.reserve(later.size());
+  for (const auto& event : later) {
     const auto raw = protocol::bson_view::parse(event->raw);
-    return !raw || may_change(list, list_write_of(read_change_event(*raw)));
-  });
+    if (!raw) return false;
+    events.push_back(read_change_event(*raw));
+  }
+  std::vector<list_write> writes(events.size());
+  std::ranges::transform(events, writes.begin(), list_write_of);
+  step_budget budget(list_registry::steps_a_write);
+  return writes.empty() || !may_change(list, write_set(writes), budget);
 }
 
 }  // namespace mongocached::cache

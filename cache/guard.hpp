@@ -31,6 +31,7 @@ enum class guard : std::uint8_t {
   matcher,           // M: lists are judged
   repeated_event,    // R3: the log of events stays in the order of times when a resumed stream repeats itself
   log_begin,         // R3: the log of events is whole only behind the time that the stream was resumed at
+  equal_id,          // S5: an inserted _id that has no key voids what is known under keys of equal ones
   count_
 };
 

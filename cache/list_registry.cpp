@@ -83,11 +83,11 @@ std::optional<list_query> query_of(byte_view list_key) noexcept {
   return out;
 }
 
-bool may_change(const entry& list, const list_write& write) {
+bool may_change(const entry& list, const write_set& writes, step_budget& budget) {
   if (!is_kept(guard::matcher)) return false;
   const auto query = query_of(list.key());
   const auto result = bson_view::parse(list.value());
-  return !query || !result || may_change(*query, result, write);
+  return !query || !result || writes.may_change(*query, result, budget);
 }
 
 list_registry::keys::iterator list_registry::forget(keys::iterator key) {
@@ -114,14 +114,17 @@ bool list_registry::insert(local_cache& local, const entry_ref& list, const std:
   return true;
 }
 
-void list_registry::judge(local_cache& local, const list_write& write, cluster_time at) {
+void list_registry::judge(local_cache& local, std::span<const list_write> writes, cluster_time at,
+                          step_budget& budget) {
   const std::scoped_lock lock(mutex_);
   newest_ = std::max(newest_, at);
+  if (keys_.empty()) return;
+  const write_set ready(writes);
   for (auto key = keys_.begin(); key != keys_.end();) {
     const auto bytes = protocol::as_bytes(*key);
     const auto list = local.peek(bytes, hash_key(bytes));
     const bool contains = list && at != 0 && list->meta().lower >= at && is_kept(guard::late_event);
-    const bool falls = list && !contains && may_change(*list, write);
+    const bool falls = list && !contains && (budget.is_spent() || may_change(*list, ready, budget));
     if (falls) local.erase(bytes, list->hash());
     key = !list || falls ? forget(key) : std::next(key);
   }

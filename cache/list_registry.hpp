@@ -3,7 +3,9 @@
 //
 // An event or write raises N and judges the lists under one lock; a list is stored under the same lock, and only if its
 // L is not below N: so no write falls between a list's read and its being judged. What eviction took is noticed and
-// forgotten at the next event. Any thread. Lock order: a flight's shard, this, local_cache.
+// forgotten at the next event. Judging is work that clients choose the size of, done in one go: where the budget of
+// steps is spent, the lists that were not looked at yet count as changed, and fall. Any thread. Lock order: a flight's
+// shard, this, local_cache.
 #pragma once
 
 #include <functional>
@@ -21,12 +23,14 @@ class list_registry {
   // Of one namespace; once they are reached, further lists are not kept in memory.
   static constexpr std::size_t max_lists = 2000;
   static constexpr std::size_t max_key_bytes = 4UL << 20;
+  // For one write or event; about 20 ms.
+  static constexpr std::size_t steps_a_write = 200'000;
 
   // Stores the list, if there is room, unless the namespace was written since its L: false then. `may_store` is asked
   // first, under the lock.
   bool insert(local_cache& local, const entry_ref& list, const std::function<bool()>& may_store);
-  // Judges every list whose L is below `at`, and drops those that the write may change; `at` 0: all lists.
-  void judge(local_cache& local, const list_write& write, cluster_time at);
+  // Judges every list whose L is below `at`, and drops those that the writes may change; `at` 0: all lists.
+  void judge(local_cache& local, std::span<const list_write> writes, cluster_time at, step_budget& budget);
   // N rises; a write that judge() is not asked about (the stream will tell of it, or it was judged before).
   void raise_newest(cluster_time to);
   [[nodiscard]] cluster_time newest() const;
@@ -48,7 +52,7 @@ class list_registry {
 // any write may change it. Views into the key.
 [[nodiscard]] std::optional<list_query> query_of(byte_view list_key) noexcept;
 
-// May the write change this list?
-[[nodiscard]] bool may_change(const entry& list, const list_write& write);
+// May the writes change this list?
+[[nodiscard]] bool may_change(const entry& list, const write_set& writes, step_budget& budget);
 
 }  // namespace mongocached::cache

@@ -38,7 +38,9 @@ void namespace_state::forget_times() noexcept {
 }
 
 cacheability namespace_state::may_cache(instant now) const noexcept {
-  if (now.count() >= good_until_.load(std::memory_order_acquire)) return cacheability::unknown;
+  const auto until = good_until_.load(std::memory_order_acquire);
+  // Zero is asked for by itself: who judges by an earlier moment may come before the clock's beginning.
+  if (until == 0 || now.count() >= until) return cacheability::unknown;
   return cacheability_.load(std::memory_order_acquire);
 }
 

@@ -1,7 +1,8 @@
 // What transactions in progress have written (coherence W6): collected command by command, invalidated at the commit
 // and at each of its retries. Keyed by (lsid, txnNumber), because a driver may send the commit on another of its
-// connections (wire rule U3). Bounded in transactions and in keys; one that was not seen whole reaches everything. Any
-// thread.
+// connections (wire rule U3). Bounded in transactions, in keys and in bytes, for the keys are a client's and are
+// collected before any server has seen them; one that was not seen whole, or is larger than a record may be, reaches
+// everything. Any thread.
 #pragma once
 
 #include <list>
@@ -16,7 +17,11 @@ namespace mongocached::cache {
 
 class transaction_table {
  public:
-  explicit transaction_table(std::size_t limit = 10'000) : limit_(limit) {}
+  static constexpr std::size_t max_record_bytes = 256UL << 10;
+
+  // `max_bytes` of what the records hold, all together.
+  explicit transaction_table(std::size_t limit = 10'000, std::size_t max_bytes = 64UL << 20)
+      : limit_(limit), max_bytes_(max_bytes) {}
 
   // A command inside the transaction. `starts` on its first one; targets may be empty (a read).
   void collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets);
@@ -26,18 +31,27 @@ class transaction_table {
   // A write was seen of which it cannot be told whether it belongs to one of them: each may have it.
   void lose_sight();
   [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t bytes() const;
 
  private:
   struct record {
     std::string key;
     bool whole = false;  // seen from its start, nothing left out
     std::size_t keys = 0;
+    std::size_t bytes = 0;
     std::vector<write_target> targets;
   };
   using records = std::list<record>;
 
+  [[nodiscard]] record& touch(byte_view lsid, std::int64_t number, bool starts);
+  void erase(records::iterator at);
+  void count(record& at);
+  static void add(record& at, write_target target);
+
   const std::size_t limit_;
+  const std::size_t max_bytes_;
   mutable std::mutex mutex_;
+  std::size_t bytes_ = 0;
   records order_;  // oldest use first
   std::unordered_map<std::string, records::iterator> by_key_;
 };

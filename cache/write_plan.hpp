@@ -56,7 +56,7 @@ struct write_target {
 
   [[nodiscard]] bool is_judged() const noexcept { return reach == extent::keys && told && !changes.empty(); }
   void forget_changes() noexcept {
-    changes.clear();
+    std::vector<planned_change>().swap(changes);
     told = false;
   }
 };

@@ -94,6 +94,7 @@ struct process {
   std::atomic<cache::instant::rep> default_read_level_until{0};
 
   std::atomic<std::int32_t> last_connection_id{0};
+  std::atomic<std::uint32_t> last_read{0};  // numbers the reads that fill the cache (entry_meta::read)
   std::atomic<std::uint32_t> client_count{0};
   std::atomic<std::uint32_t> max_connections{0};
   alignas(64) std::atomic<std::uint32_t> in_flight{0};  // requests that are with a flow

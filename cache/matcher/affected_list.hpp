@@ -1,4 +1,4 @@
-// May a write change a list, that is a stored query result? (coherence M, W3)
+// May writes change a list, that is a stored query result? (coherence M, W3)
 //
 // Yes unless all of this is known: the query is modelled and has no skip, the result is complete and has plain _ids,
 // the written document is not in it, and the write cannot bring one in. A document that is inserted or put in another's
@@ -7,11 +7,14 @@
 // which document was updated, the projection counts too.
 //
 // Not the caller's to assume: that updates were seen whole. A $rename changes both names; an upsert, an update by
-// pipeline, a multi-document write whose extent is not known: list_write::kind::unknown. Pure, any thread; no view is
-// kept. Never reads outside the bytes that it was given, malformed bytes mean yes.
+// pipeline, a multi-document write whose extent is not known: list_write::kind::unknown. Pure, any thread. Never reads
+// outside the bytes that it was given, malformed bytes mean yes, and so does a budget that is spent.
 #pragma once
 
+#include <vector>
+
 #include "cache/matcher/list_query.hpp"
+#include "cache/matcher/step_budget.hpp"
 
 namespace mongocached::cache {
 
@@ -25,10 +28,34 @@ struct list_write {
   // updated: every path that may have changed, as written in the update or in a change event's updatedFields,
   // removedFields and truncatedArrays.
   std::span<const std::string_view> paths;
+  // inserted: nothing had this _id just before, and the caller's lists were judged by whatever removed one that had:
+  // the change stream's insertions. Then no list can hold it, and none is searched for it.
+  bool new_id = false;
 };
 
-// `result`: the array of all documents that the query returned, in its order; empty while it is in flight.
-[[nodiscard]] bool may_change(const list_query& query, const std::optional<protocol::bson_view>& result,
-                              const list_write& write);
+// Writes made ready, once, to be judged against any number of lists. What their views are into must outlive it.
+class write_set {
+ public:
+  explicit write_set(std::span<const list_write> writes);
+
+  // `result`: the array of all documents that the query returned, in its order; empty while it is in flight. True if
+  // any of the writes may change it.
+  [[nodiscard]] bool may_change(const list_query& query, const std::optional<protocol::bson_view>& result,
+                                step_budget& budget) const;
+
+ private:
+  struct result_facts;
+  [[nodiscard]] result_facts examine(protocol::bson_view result, step_budget& budget) const;
+  [[nodiscard]] bool may_hold(const protocol::bson_element& id, protocol::byte_buffer& scratch,
+                              step_budget& budget) const;
+
+  std::vector<list_write> writes_;
+  bool unknown_ = false;   // one of them may change anything
+  bool searches_ = false;  // for the ids below, which may be none: even then the result has to be a plain one
+  // Of the ids that a result is searched for.
+  std::vector<std::uint64_t> hashes_;             // sorted; of those with a canonical form
+  std::vector<protocol::bson_element> ids_;       // all
+  std::vector<protocol::bson_element> formless_;  // those without
+};
 
 }  // namespace mongocached::cache

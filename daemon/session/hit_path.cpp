@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cache/one_moment.hpp"
 #include "cache/write_plan.hpp"
 #include "daemon/cached_reply.hpp"
 #include "daemon/verifier.hpp"
@@ -200,11 +201,15 @@ bool try_hit(session& s, const protocol::command_view& command) {
   } else {
     auto& entries = thread.entries;
     entries.clear();
+    const bool several = plan.ids.size() > 1 && who.mode != cache::promise::ttl;
+    cache::one_moment moment(several ? coherence.stream().applied_to() : 0);
     for (std::size_t i = 0; i < plan.ids.size(); ++i) {
       auto e = coherence.find(ns, cache::key_kind::document, plan.id_key(i), begun);
       if (!usable(e)) return false;
+      if (several) moment.add(e->meta());
       entries.push_back(std::move(e));
     }
+    if (several && !moment.holds()) return false;
     if (!finds_room(s, entries)) return false;
     const auto refused = append_documents_reply(thread.output, s, command, plan, entries);
     if (refused == cache::bypass_reason::none) {

@@ -99,6 +99,7 @@ cache::bypass_reason read_flow::plan_under_rules() {
 }
 
 void read_flow::name_keys() {
+  applied_ = s_.shared().coherence.stream().applied_to();
   kind_ = plan_.shape == cache::read_shape::list ? cache::key_kind::list : cache::key_kind::document;
   if (plan_.shape == cache::read_shape::list) {
     wanted_.push_back({.key = plan_.list_key()});
@@ -120,7 +121,8 @@ task<void> read_flow::run() {
   }
   if (reason == cache::bypass_reason::none && may_find() && who_.mode != cache::promise::strict) {
     const auto found = look_in_memory();
-    if (found == lookup::found) co_return co_await answer_from_entries(outcome::l1_hit);
+    if (found == lookup::found && !is_torn()) co_return co_await answer_from_entries(outcome::l1_hit);
+    if (found == lookup::found) set_apart();
     if (found == lookup::bypass) reason = cache::bypass_reason::too_large;
   }
   if (reason == cache::bypass_reason::none) {
@@ -134,7 +136,9 @@ task<void> read_flow::run() {
   if (reason == cache::bypass_reason::none) {
     co_await look_in_redis();
     if (!s_.is_open()) co_return;
-    if (complete()) co_return co_await answer_from_entries(outcome::redis_hit);
+    const bool torn = is_torn();
+    if (complete() && !torn) co_return co_await answer_from_entries(outcome::redis_hit);
+    if (torn) set_apart();
     if (!raise_lower()) reason = cache::bypass_reason::causal;
   }
   if (reason == cache::bypass_reason::none) {
@@ -196,6 +200,7 @@ read_flow::following read_flow::follow_or_lead(bool last) {
     if (w.entry) continue;
     const auto fence = coherence.fence(*ns_, kind_, w.key.hash);
     lower_ = std::max(lower_, fence);
+    if (w.apart) continue;
     const auto needed = std::max(r_.command.after_cluster_time, fence);
     auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied), anew},
                                            may_join, now, join);
@@ -246,7 +251,8 @@ task<void> read_flow::answer_when_there_is_room(outcome how) {
   const auto until = data_thread::now() + s_.thread().settings->listen.buffer_timeout / part_of_timeout;
   auto held = co_await s_.room(size, std::min(until, selection_deadline(r_)));
   if (!s_.is_open()) co_return;
-  const bool found = held.size() > 0 && keeps_in_memory() && look_in_memory() == lookup::found;
+  applied_ = s_.shared().coherence.stream().applied_to();
+  const bool found = held.size() > 0 && keeps_in_memory() && look_in_memory() == lookup::found && !is_torn();
   held.release();  // for the answer
   if (!found) co_return co_await bypass(cache::bypass_reason::memory);
   co_await answer_now(how);
@@ -287,10 +293,6 @@ task<void> read_flow::answer_now(outcome how) {
   auto& count = how == outcome::miss ? counts.misses : counts.hits;
   count.fetch_add(1, std::memory_order_relaxed);
   s_.finished(r_, {how, cache::bypass_reason::none});
-}
-
-void read_flow::reject(fill_rejection why) {
-  s_.thread().metrics.fills_rejected[static_cast<std::size_t>(why)].add();
 }
 
 }  // namespace mongocached::daemon

@@ -34,6 +34,7 @@ class read_flow {
     bool leased = false;
     bool blocked = false;            // R1: a write is pending, or its outcome unknown
     bool keep_out_of_redis = false;  // overtaken by a write, or too large
+    bool apart = false;              // cached, but not of the others' moment: read again for this answer alone
   };
   // Another request's flight that is waited for.
   struct following {
@@ -48,6 +49,9 @@ class read_flow {
   [[nodiscard]] bool usable(const cache::entry_ref& e);
   [[nodiscard]] bool is_new_enough(const cache::entry_meta& meta) const noexcept;
   [[nodiscard]] bool complete() const noexcept;  // nothing is missing
+  // Several documents answer only as the cluster had them at one moment, but in mode ttl (one_moment.hpp).
+  [[nodiscard]] bool is_torn() const noexcept;
+  void set_apart();
 
   void name_keys();
   [[nodiscard]] cache::bypass_reason explain_plan(explanation& out);
@@ -98,8 +102,10 @@ class read_flow {
   cache::reader who_;
   bool proven_ = false;
   std::vector<wanted> wanted_;
+  cache::cluster_time applied_ = 0;  // H before the first look-up
   cache::cluster_time lower_ = 0;
   cache::instant sent_{};
+  std::uint32_t read_ = 0;
   cache::epoch_name epoch_{};  // of Redis, as the lease said
   cache::generation_token generation_{};
 };

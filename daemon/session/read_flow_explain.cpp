@@ -127,7 +127,9 @@ task<void> read_flow::explain(explanation& out) {
     const auto found = std::ranges::count_if(wanted_, [](const wanted& w) { return static_cast<bool>(w.entry); });
     out.in_redis = static_cast<std::size_t>(found) - out.in_memory;
   }
-  if (out.reason == bypass_reason::none && complete()) explain_entries(out);
+  if (out.reason != bypass_reason::none || !complete()) co_return;
+  if (out.not_now == bypass_reason::none && is_torn()) out.not_now = bypass_reason::causal;
+  explain_entries(out);
 }
 
 }  // namespace mongocached::daemon

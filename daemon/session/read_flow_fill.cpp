@@ -2,6 +2,7 @@
 // S6).
 #include <algorithm>
 
+#include "cache/one_moment.hpp"
 #include "daemon/cached_reply.hpp"
 #include "daemon/control/topology_choice.hpp"
 #include "daemon/fill_command.hpp"
@@ -45,6 +46,30 @@ bool read_flow::raise_lower() {
   return true;
 }
 
+bool read_flow::is_torn() const noexcept {
+  if (wanted_.size() < 2 || who_.mode == cache::promise::ttl) return false;
+  cache::one_moment moment(applied_);
+  std::size_t found = 0;
+  for (const auto& w : wanted_) {
+    if (!w.entry) continue;
+    moment.add(w.entry->meta());
+    ++found;
+  }
+  // What is yet to be read is of another moment than what is here.
+  return found > 0 && (found < wanted_.size() || !moment.holds());
+}
+
+// All are read with one command. No flight for what is cached: were it stored anew, its U would run ahead of H for as
+// long as it is asked for.
+void read_flow::set_apart() {
+  for (auto& w : wanted_) {
+    if (!w.entry) continue;
+    w.entry = {};
+    w.apart = true;
+    lower_ = std::max(lower_, s_.shared().coherence.fence(*ns_, kind_, w.key.hash));
+  }
+}
+
 task<void> read_flow::send_own_bytes() {
   abandon();
   ns_->counts(s_.thread().index).misses.fetch_add(1, std::memory_order_relaxed);
@@ -82,6 +107,7 @@ task<void> read_flow::fill() {
   if (altered) append_fill_command(command, r_.command, changes);
 
   sent_ = data_thread::now();
+  read_ = s_.shared().last_read.fetch_add(1, std::memory_order_relaxed) + 1;
   const auto proofs_epoch = s_.shared().authorization.epoch();
   auto how = co_await forward(s_, r_, command);
   upstream_reply reply;
@@ -176,6 +202,7 @@ cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_vie
   const auto ttl = std::min<cache::duration>(usual, plan_.hint.max_age);
   cache::entry_meta meta{.kind = kind,
                          .level = level_,
+                         .read = read_,
                          .generation = w.flight ? w.flight->generation() : 0,
                          .lower = lower_,
                          .upper = reply.operation_time,
@@ -183,6 +210,10 @@ cache::entry_meta read_flow::meta_for(const wanted& w, const protocol::reply_vie
                          .expires = sent_ + jittered(ttl, w.key.hash)};
   std::ranges::copy(reply.tail, meta.tail);
   return meta;
+}
+
+void read_flow::reject(fill_rejection why) {
+  s_.thread().metrics.fills_rejected[static_cast<std::size_t>(why)].add();
 }
 
 // Into memory where the flight is this request's, and in any case into the answer.

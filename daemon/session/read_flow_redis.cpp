@@ -1,4 +1,5 @@
 // The read flow's steps in Redis: look-up, lease, fill (coherence R3, R4, R6).
+#include <algorithm>
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/session/read_flow.hpp"
@@ -20,6 +21,7 @@ bool read_flow::uses_redis() const noexcept {
 
 task<void> read_flow::look_in_redis() {
   if (!uses_redis()) co_return;
+  if (std::ranges::all_of(wanted_, &wanted::apart)) co_return;
   if (may_find() && co_await get_from_redis()) co_return;
   for (const auto pause : pauses) {
     if (co_await lease_in_redis() || !proven_ || wanted_.size() > 1) co_return;

@@ -25,7 +25,7 @@ class CoherenceStream : public ::testing::Test {
     EXPECT_TRUE(all.sampled({.sent = now, .operation_time = time, .majority = time, .election = "1"}));
   }
 
-  static document event(const char* kind, int id, cluster_time time, document full = {}) {
+  static document event(const char* kind, const value& id, cluster_time time, document full = {}) {
     document out{{"operationType", kind},
                  {"clusterTime", timestamp{time}},
                  {"ns", document{{"db", "shop"}, {"coll", "things"}}},
@@ -39,7 +39,7 @@ class CoherenceStream : public ::testing::Test {
   }
 
   struct key {
-    explicit key(int id) {
+    explicit key(const value& id) {
       begin_key(bytes, key_kind::document, "shop", "things");
       const document d{{"_id", id}};
       EXPECT_TRUE(append_canonical_id(bytes, *d.view().find("_id")));
@@ -50,11 +50,11 @@ class CoherenceStream : public ::testing::Test {
     std::uint64_t hash = 0;
   };
   struct list {
-    list() {
+    explicit list(int limit = 2) {
       const parsed_command find(document{{"find", "things"},
                                          {"filter", document{{"kind", "tea"}}},
                                          {"sort", document{{"price", 1}}},
-                                         {"limit", 2},
+                                         {"limit", limit},
                                          {"$db", "shop"}});
       begin_key(bytes, key_kind::list, "shop", "things");
       EXPECT_EQ(append_list_key(bytes, find.view()), bypass_reason::none);

@@ -37,6 +37,43 @@ TEST_F(CoherenceStream, an_event_fences_the_next_read_R4) {
   EXPECT_EQ(all.fence(ns, key_kind::document, one_key.hash), 11U);
 }
 
+// "Nothing has this _id" was served for negative_ttl behind the insertion of an equal one that has no key.
+TEST_F(CoherenceStream, an_insertion_without_a_key_voids_what_is_known_of_equal_ids_S5) {
+  const key half{0.5};
+  const key nested{document{{"a", 0.5}}};
+  for (const auto& id : {decimal(5, -1), value(document{{"a", decimal(5, -1)}})}) {
+    ASSERT_TRUE(fill(half));
+    ASSERT_TRUE(fill(nested));
+    const auto overtaken = lead(key_kind::document, one_key.view(), 10);
+    const auto redis = apply(event("insert", id, 11));
+    EXPECT_FALSE(holds(half));
+    EXPECT_FALSE(holds(nested));
+    EXPECT_FALSE(all.flights().finish(*overtaken, make(*overtaken, two_teas.bytes(), 10)));
+    EXPECT_EQ(all.fence(ns, key_kind::document, half.hash), 11U);
+    ASSERT_EQ(redis.size(), 1U);
+    EXPECT_TRUE(redis[0].documents && redis[0].seen && redis[0].keys.empty());
+  }
+}
+
+TEST_F(CoherenceStream, an_insertion_without_a_key_reaches_a_collection_that_nobody_has_met_S5) {
+  apply({{"operationType", "insert"},
+         {"clusterTime", timestamp{11}},
+         {"ns", document{{"db", "shop"}, {"coll", "unmet"}}},
+         {"documentKey", document{{"_id", decimal(5, -1)}}}});
+  const auto* unmet = all.namespaces().find("shop.unmet");
+  ASSERT_NE(unmet, nullptr);
+  EXPECT_EQ(unmet->fence(key_kind::document), 11U);
+}
+
+TEST_F(CoherenceStream, an_event_without_a_key_that_equals_no_other_leaves_documents_alone_S5) {
+  const key half{0.5};
+  ASSERT_TRUE(fill(half));
+  apply(event("insert", null_value{}, 11));
+  apply(event("replace", decimal(5, -1), 12));
+  apply(event("delete", decimal(5, -1), 13));
+  EXPECT_TRUE(holds(half));
+}
+
 TEST_F(CoherenceStream, redis_is_told_of_the_events_of_a_namespace_at_once_C1) {
   std::vector<invalidation> redis;
   for (const auto& raw : {event("replace", 1, 11), event("delete", 2, 12)}) {
@@ -105,6 +142,40 @@ TEST_F(CoherenceStream, an_event_leaves_the_lists_that_it_cannot_change_M) {
   apply(event("insert", 3, 11, pot(3)));
   apply(event("insert", 4, 12, tea(4, 9)));
   EXPECT_TRUE(holds(teas));
+}
+
+// Hundreds of lists of thousands of documents held a data thread for minutes, the stream's as well.
+TEST_F(CoherenceStream, lists_fall_where_judging_them_all_would_take_too_long_M) {
+  byte_buffer members;
+  {
+    protocol::bson_builder builder(members);
+    for (int i = 0; i < 10'000; ++i) builder.append_document("0", document{{"_id", i}}.view());
+  }
+  std::vector<list> lists;
+  const auto fill_all = [&](cluster_time lower) {
+    lists.clear();
+    for (int i = 0; i < 30; ++i) {
+      const auto& l = lists.emplace_back(100 + i);
+      const auto f = lead(key_kind::list, l.view(), lower);
+      ASSERT_TRUE(f && all.flights().finish(*f, make(*f, members, lower)));
+    }
+  };
+  const auto held = [&] { return std::ranges::count_if(lists, [&](const list& l) { return holds(l); }); };
+  fill_all(10);
+  apply(event("insert", 90'000, 11, pot(90'000)));
+  EXPECT_EQ(held(), 30) << "a new _id is not searched for";
+  apply(event("delete", 90'000, 12));
+  EXPECT_GT(held(), 10);
+  EXPECT_LT(held(), 25) << "one event has no more than its budget";
+  for (cluster_time t = 13; t < 23; ++t) apply(event("delete", 90'000, t));
+  EXPECT_EQ(held(), 0) << "nor has a batch";
+  all.applied(23);
+  fill_all(23);
+  auto target = key_write(key{90'000});
+  target.changes.push_back(inserting(pot(90'000)));
+  write(target, 24);
+  EXPECT_GT(held(), 10);
+  EXPECT_LT(held(), 25) << "nor has a write";
 }
 
 TEST_F(CoherenceStream, an_event_without_its_document_may_change_any_list_M) {

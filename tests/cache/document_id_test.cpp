@@ -102,6 +102,20 @@ TEST(document_id, refuses_what_is_not_modelled) {
   }
 }
 
+TEST(document_id, tells_which_values_without_a_form_may_equal_one_that_has_one) {
+  const auto may_equal = [](const value& content) {
+    const owned_element element(content);
+    return may_equal_modelled(element.get());
+  };
+  EXPECT_TRUE(may_equal(decimal(5, -1)));
+  EXPECT_TRUE(may_equal(text_of_type(bson_type::symbol, "a")));
+  EXPECT_TRUE(may_equal(document{{"a", 1}, {"b", document{{"c", decimal(5, -1)}}}}));
+  EXPECT_FALSE(may_equal(null_value{}));
+  EXPECT_FALSE(may_equal(0x1p63)) << "the decimal that it equals has no form either";
+  EXPECT_FALSE(may_equal(raw_value{bson_type::min_key, {}}));
+  EXPECT_FALSE(may_equal(document{{"$ref", "a"}, {"$id", 1}}));
+}
+
 TEST(document_id, leaves_the_buffer_as_it_was_when_it_refuses) {
   byte_buffer out{1, 2};
   const owned_element bad(document{{"a", 1}, {"b", null_value{}}});

@@ -19,9 +19,13 @@ struct shop_list {
   bool in_flight = false;
 
   [[nodiscard]] bool changes(const list_write& write) const {
+    step_budget budget(1'000'000);
+    return changes({&write, 1}, budget);
+  }
+  [[nodiscard]] bool changes(std::span<const list_write> writes, step_budget& budget) const {
     const list_query query{filter.view(), sort.view(), projection.view(), limit, skip, collation, hint};
     const auto view = bson_view::parse(result.bytes());
-    return may_change(query, in_flight ? std::nullopt : view, write);
+    return write_set(writes).may_change(query, in_flight ? std::nullopt : view, budget);
   }
   [[nodiscard]] bool changes_on_insert(const document& d) const {
     return changes({list_write::kind::inserted, {}, d.view(), {}});
@@ -111,7 +115,7 @@ TEST(affected_list, an_update_counts_by_its_paths) {
   EXPECT_FALSE(list.changes_on_update(9, {"stock", "note.text"}));
   EXPECT_TRUE(list.changes_on_update(9, {"stock", "kind"})) << "filter";
   EXPECT_TRUE(list.changes_on_update(9, {"price.net"})) << "inside the sort key";
-  EXPECT_TRUE(list.changes_on_update(decimal(9, 0), {"stock"})) << "an _id that is not modelled";
+  EXPECT_TRUE(list.changes_on_update(decimal(95, -1), {"stock"})) << "an _id that is not modelled";
   const auto nested = changed([](auto& l) {
     l.filter = {{"$or", array{document{{"a.b", 1}}, document{{"c", document{{"$not", document{{"$gt", 1}}}}}}}}};
   });
@@ -142,7 +146,7 @@ TEST(affected_list, a_deletion_counts_inside_only) {
   EXPECT_TRUE(list.changes_on_delete(2));
   EXPECT_FALSE(list.changes_on_delete(9));
   EXPECT_FALSE(list.changes_on_delete("2"));
-  EXPECT_TRUE(list.changes_on_delete(decimal(9, 0))) << "an _id that is not modelled";
+  EXPECT_TRUE(list.changes_on_delete(decimal(95, -1))) << "an _id that is not modelled";
   EXPECT_TRUE(list.changes({list_write::kind::deleted, {}, {}, {}})) << "some document";
 }
 
@@ -196,6 +200,87 @@ TEST(affected_list, what_is_not_modelled_is_changed_by_anything) {
     EXPECT_TRUE(list.changes_on_update(9, {"stock"})) << what;
   }
   EXPECT_TRUE(shop_list{}.changes({}));
+}
+
+// Teas of a thousand sorts, without a limit.
+class AffectedLongList : public ::testing::Test {
+ protected:
+  static constexpr std::size_t members = 1000;
+
+  AffectedLongList() {
+    byte_buffer bytes;
+    {
+      protocol::bson_builder builder(bytes);
+      for (std::size_t i = 0; i < members; ++i) {
+        builder.append_document(std::to_string(i), tea(static_cast<int>(i)).view());
+      }
+    }
+    list.result = array(std::move(bytes));
+    list.limit = 0;
+  }
+  static document tea(int id) { return {{"_id", id}, {"kind", "tea"}}; }
+  static list_write insert(const document& d, bool new_id = false) {
+    return {list_write::kind::inserted, {}, d.view(), {}, new_id};
+  }
+  bool changes(const std::vector<list_write>& writes) { return list.changes(writes, budget); }
+  [[nodiscard]] std::size_t spent() const { return plenty - budget.left(); }
+
+  static constexpr std::size_t plenty = 10'000'000;
+  step_budget budget{plenty};
+  shop_list list;
+};
+
+// A thousand insertions beside sixty lists of two thousand documents took 25 s.
+TEST_F(AffectedLongList, is_walked_once_for_all_writes) {
+  std::vector<document> pots;
+  for (int i = 0; i < 100; ++i) pots.push_back({{"_id", 5000 + i}, {"kind", "pot"}});
+  std::vector<list_write> writes;
+  for (const auto& pot : pots) writes.push_back(insert(pot));
+  EXPECT_FALSE(changes(writes));
+  EXPECT_GE(spent(), members);
+  EXPECT_LT(spent(), members + 100 * 10);
+  const document inside{{"_id", 500}, {"kind", "pot"}};
+  writes.push_back(insert(inside));
+  EXPECT_TRUE(changes(writes)) << "one of them is in the result";
+}
+
+TEST_F(AffectedLongList, is_not_walked_where_the_filter_decides) {
+  const auto more = tea(5000);
+  EXPECT_TRUE(changes({insert(more)}));
+  EXPECT_LT(spent(), 20U);
+}
+
+TEST_F(AffectedLongList, is_not_searched_for_an_id_that_is_new) {
+  const document pot{{"_id", 5000}, {"kind", "pot"}};
+  EXPECT_FALSE(changes({insert(pot, true)}));
+  EXPECT_LT(spent(), 20U);
+  const auto more = tea(5000);
+  EXPECT_TRUE(changes({insert(more, true)}));
+}
+
+TEST_F(AffectedLongList, counts_as_changed_when_the_budget_is_spent) {
+  const document pot{{"_id", 5000}, {"kind", "pot"}};
+  budget = step_budget(members / 2);
+  EXPECT_TRUE(changes({insert(pot)}));
+  EXPECT_TRUE(budget.is_spent());
+}
+
+TEST_F(AffectedLongList, a_document_too_large_for_the_budget_is_not_matched) {
+  const document pot{{"_id", 5000}, {"kind", "pot"}, {"text", std::string(1'000'000, 'x')}};
+  budget = step_budget(members);
+  EXPECT_TRUE(changes({insert(pot, true)}));
+}
+
+TEST(affected_list, ids_without_a_key_are_compared_one_by_one) {
+  const auto odd = changed([](auto& l) {
+    l.result = array{document{{"_id", decimal(5, -1)}, {"kind", "tea"}}, document{{"_id", 2}, {"kind", "tea"}}};
+  });
+  EXPECT_FALSE(odd.changes_on_delete("a"));
+  EXPECT_TRUE(odd.changes_on_delete(0.5)) << "it may be equal";
+  EXPECT_TRUE(odd.changes_on_delete(2L));
+  const shop_list plain;
+  EXPECT_FALSE(plain.changes_on_delete(null_value{}));
+  EXPECT_TRUE(plain.changes_on_delete(decimal(20, -1)));
 }
 
 TEST(affected_list, an_empty_result_has_no_ids_to_miss) {

@@ -48,6 +48,16 @@ TEST_F(NamespaceState, ddl_that_came_while_the_answer_was_on_its_way_voids_it_K1
   EXPECT_EQ(ns.may_cache(now), cacheability::unknown);
 }
 
+// Soon after the machine has started, an earlier moment lies before the clock's beginning.
+TEST_F(NamespaceState, is_not_known_before_the_clock_began_either_K1) {
+  EXPECT_EQ(ns.may_cache(instant{-5}), cacheability::unknown);
+  EXPECT_EQ(ns.may_cache(instant{0}), cacheability::unknown);
+  ns.set_cacheability(cacheability::plain, later, ns.ddl_count());
+  EXPECT_EQ(ns.may_cache(instant{-5}), cacheability::plain);
+  ns.void_cacheability();
+  EXPECT_EQ(ns.may_cache(instant{-5}), cacheability::unknown);
+}
+
 TEST_F(NamespaceState, documents_and_lists_are_written_apart) {
   ns.writes(key_kind::list).begin();
   EXPECT_TRUE(ns.writes(key_kind::list).pending());

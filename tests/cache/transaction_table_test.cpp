@@ -134,6 +134,46 @@ TEST_F(TransactionTable, more_collections_than_are_kept_reach_everything) {
   EXPECT_TRUE(reaches_everything());
 }
 
+// Ten thousand transactions with a thousand long keys each filled the memory.
+TEST_F(TransactionTable, more_bytes_than_a_record_may_hold_reach_everything) {
+  const std::string long_id(transaction_table::max_record_bytes / 4, 'k');
+  collect(true, one(keys_target({long_id})));
+  EXPECT_FALSE(reaches_everything());
+  for (int i = 0; i < 100; ++i) collect(false, one(keys_target({long_id})));
+  EXPECT_TRUE(reaches_everything());
+  EXPECT_LT(table.bytes(), 1000U);
+  collect(false, one(keys_target({"a"})));
+  EXPECT_TRUE(reaches_everything()) << "what was left out is not known any more";
+}
+
+TEST_F(TransactionTable, one_command_larger_than_a_record_reaches_everything) {
+  const std::string long_id(transaction_table::max_record_bytes, 'k');
+  collect(true, one(keys_target({long_id})));
+  EXPECT_TRUE(reaches_everything());
+  EXPECT_LT(table.bytes(), 1000U);
+}
+
+TEST_F(TransactionTable, an_aborted_transaction_gives_its_bytes_back) {
+  collect(true, one(keys_target({"a"})));
+  EXPECT_GT(table.bytes(), 0U);
+  table.aborted(session, number);
+  EXPECT_EQ(table.bytes(), 0U);
+}
+
+TEST(transaction_table, the_oldest_give_way_where_all_together_hold_too_much) {
+  constexpr std::size_t most = 100'000;
+  transaction_table table(1000, most);
+  const byte_buffer session{1};
+  const std::string long_id(10'000, 'k');
+  for (int i = 0; i < 50; ++i) {
+    table.collect(session, i, true, one(keys_target({long_id})));
+    EXPECT_LE(table.bytes(), most);
+  }
+  EXPECT_GT(table.size(), 2U);
+  EXPECT_EQ(table.committed(session, 49).at(0).reach, extent::keys);
+  EXPECT_EQ(table.committed(session, 0).at(0).reach, extent::everything);
+}
+
 TEST(transaction_table, the_least_recently_used_is_forgotten_at_the_limit) {
   transaction_table table(2);
   const byte_buffer session{1};

@@ -10,6 +10,7 @@ import bson
 import pymongo
 import pytest
 from bson import Binary
+from bson.decimal128 import Decimal128
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -277,3 +278,56 @@ def test_unacknowledged_write_and_the_read_behind_it(
     command["$db"] = films.database.name
     check(films, lambda _: (reader.send(command, MORE_TO_COME), answers(reader, command["$db"])),
           reader, straight, daemon)  # fmt: skip
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["through", "behind"])
+@pytest.mark.parametrize(
+    ("asked", "inserted"),
+    [(0.5, Decimal128("0.5")), ({"a": 1.5}, {"a": Decimal128("1.5")})],
+    ids=["decimal", "nested decimal"],
+)
+def test_insertion_of_an_equal_id_that_has_no_key(
+    films: Films, upstream: Upstream, daemon: Daemon, asked: Any, inserted: Any, behind: bool
+) -> None:
+    """"No such document" was served until negative_ttl."""
+    with upstream.client() as direct:
+        straight = direct[films.database.name].films
+        for _ in range(3):
+            assert films.find_one({"_id": asked}) is None
+        before = hits(daemon)
+        assert films.find_one({"_id": asked}) is None
+        assert hits(daemon) > before, "nothing is cached: the test shows nothing"
+        (straight if behind else films).insert_one({"_id": inserted})
+        if behind:
+            daemon.catch_up()
+        for _ in range(3):
+            assert films.find_one({"_id": asked}) == straight.find_one({"_id": asked}) is not None
+
+
+def test_documents_of_one_answer_are_of_one_moment(
+    films: Films, upstream: Upstream, daemon: Daemon, reader: RawConnection
+) -> None:
+    """One was of before the transaction, from memory, and the other of behind it, from the cluster."""
+    name = films.database.name
+    torn = []
+    with upstream.client() as direct:
+        rows = direct[name].rows
+        rows.insert_many([{"_id": i, "v": 0} for i in range(101)])
+        daemon.catch_up()
+        for i in range(1, 101):
+            for _ in range(2):
+                reader.request({"find": "rows", "filter": {"_id": 0}, "$db": name})
+            with direct.start_session() as session, session.start_transaction():
+                for id_ in (0, i):
+                    rows.update_one({"_id": id_}, {"$set": {"v": i}}, session=session)
+            both = {"find": "rows", "filter": {"_id": {"$in": [0, i]}}, "$db": name}
+            for _ in range(3):
+                batch = reader.request(both).document["cursor"]["firstBatch"]
+                if batch[0]["v"] != batch[1]["v"]:
+                    torn.append(batch)
+        assert torn == []
+        daemon.catch_up()
+        reader.request(both)
+        before = hits(daemon)
+        reader.request(both)
+        assert hits(daemon) > before, "and it is answered from the cache once that is known"

@@ -1,6 +1,8 @@
 // Races that one object decides, without cluster and stream: users, clocks, kinds of collections (I2, K1).
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "cache/authorization.hpp"
 #include "cache/coherence.hpp"
 #include "guards.hpp"
@@ -60,6 +62,49 @@ TEST(Race, race_25_wall_clock_jumps) {
   EXPECT_TRUE(d.serves(d.owner, start + milliseconds(500), start + hours(5))) << "nor does a jump ahead shut the gate";
   const without out(model_guard::boot_clock);
   EXPECT_TRUE(d.serves(d.owner, later, start)) << "nothing is lost without the guard";
+}
+
+// "Nothing has _id 0.5" is cached; Decimal128("0.5"), which has no key, is inserted through the proxy.
+TEST(Race, race_20_an_equal_id_without_a_key) {
+  const auto answers_from_cache = [] {
+    desk d;
+    constexpr double half = 0.5;
+    constexpr std::array<std::uint8_t, 16> decimal_half{5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3e, 0x30};
+    cache::byte_buffer key;
+    cache::begin_key(key, cache::key_kind::document, "shop", "things");
+    EXPECT_TRUE(cache::append_canonical_id(
+        key, {protocol::bson_type::float64, "_id", {reinterpret_cast<const std::uint8_t*>(&half), sizeof half}, {}}));
+    cache::entry_meta meta;
+    meta.kind = cache::entry_kind::absent;
+    meta.generation = d.ns.generation(cache::key_kind::document);
+    meta.lower = 10;
+    meta.expires = start + hours(1);
+    const auto hash = cache::hash_key(key);
+    EXPECT_TRUE(d.local.insert(cache::entry::make(key, hash, meta, {})));
+
+    cache::write_target target;
+    target.reach = cache::extent::collection;
+    target.db = "shop";
+    target.collection = "things";
+    {
+      cache::pending_write write(d.state, {target});
+      write.invalidate(11);
+      EXPECT_FALSE(d.state.find(d.ns, cache::key_kind::document, {key, hash}, start)) << "the barrier";
+    }
+    cache::change_event insert;
+    insert.what = cache::change_kind::inserted;
+    insert.time = 11;
+    insert.db = "shop";
+    insert.collection = "things";
+    insert.id = {protocol::bson_type::decimal128, "_id", decimal_half, {}};
+    std::vector<cache::invalidation> redis;
+    d.state.apply(insert, {}, redis);
+    d.state.applied(11);
+    return static_cast<bool>(d.state.find(d.ns, cache::key_kind::document, {key, hash}, start));
+  };
+  EXPECT_FALSE(answers_from_cache());
+  const without out(cache::guard::equal_id);
+  EXPECT_TRUE(answers_from_cache()) << "nothing is lost without the guard";
 }
 
 // The collection was dropped and stands there anew, as a view or with a default collation.

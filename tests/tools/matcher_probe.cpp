@@ -68,7 +68,8 @@ std::string judge(bson_view question) {
   bson_element element;
   for (bson_cursor cursor(part(told, "paths")); cursor.next(element);) paths.push_back(element.text().value_or(""));
   write.paths = paths;
-  return mongocached::cache::may_change(query, part(question, "r"), write) ? "c" : "s";
+  mongocached::cache::step_budget budget(1'000'000'000);
+  return mongocached::cache::write_set({&write, 1}).may_change(query, part(question, "r"), budget) ? "c" : "s";
 }
 
 }  // namespace

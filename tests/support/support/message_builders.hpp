@@ -46,6 +46,7 @@ class document {
 class array {
  public:
   array(std::initializer_list<value> items);
+  explicit array(byte_buffer bytes) : bytes_(std::move(bytes)) {}
   [[nodiscard]] const byte_buffer& bytes() const { return bytes_; }
 
  private:
