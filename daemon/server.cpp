@@ -4,8 +4,6 @@
 
 #include <unistd.h>
 #include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <limits>
@@ -13,24 +11,12 @@
 #include <thread>
 
 #include "cache/store/redis_store.hpp"
-#include "config/renew.hpp"
-#include "daemon/administration.hpp"
-#include "daemon/coherence_feed.hpp"
-#include "daemon/control/driver_runtime.hpp"
 #include "daemon/control/topology_choice.hpp"
-#include "daemon/data_thread.hpp"
-#include "daemon/listener.hpp"
 #include "daemon/metrics_exposition.hpp"
 #include "daemon/milliseconds.hpp"
 #include "daemon/process_limits.hpp"
-#include "daemon/service_notify.hpp"
-#include "daemon/side_port.hpp"
-#include "daemon/status.hpp"
-#include "daemon/status_desk.hpp"
+#include "daemon/server_impl.hpp"
 #include "daemon/tls_contexts.hpp"
-#include "daemon/upstream_tls_files.hpp"
-#include "daemon/verifier.hpp"
-#include "daemon/watchdog.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -55,78 +41,7 @@ bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
   return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
-
 }  // namespace
-
-class server::impl {
- public:
-  impl(server_options options, logger& log);
-  ~impl();
-  int run();
-
- private:
-  using timer = asio::steady_timer;
-
-  void start_threads();
-  void start_topology();
-  void start_side_port();
-  void start_verifier();
-  void start_feed();
-  void put_in_force(config::settings fresh);
-  void start_status_desk();
-  void upstream_changed(const snapshot_ptr& now);
-  void start_redis(const upstream_snapshot& known);
-  void on_signal(int number);
-  void reload();
-  void reload_certificates(const config::listen_settings& listen);
-  void take_users(config::result& fresh);
-  void drain();
-  void finish_drain(cache::instant until);
-  void housekeeping();
-  void ping_watchdog();
-  [[nodiscard]] std::string metrics_text();
-  // The status as it is now. Any thread but a data thread.
-  void with_status(const std::function<void(const status_input&)>& use);
-  [[nodiscard]] std::string status_text();
-  void log_in_to_pool();
-  [[nodiscard]] readiness is_ready();
-  [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
-  void stop_everything();
-
-  server_options options_;
-  logger& log_;
-  const cache::instant started_ = data_thread::now();
-  upstream_tls_files upstream_files_{options_.upstream.tls};
-  process shared_;
-  driver_runtime driver_;
-  asio::io_context control_{1};
-  asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
-  timer housekeeping_timer_{control_};
-  timer watchdog_timer_{control_};
-  timer drain_timer_{control_};
-  service_notifier notifier_{environment("NOTIFY_SOCKET")};
-  std::unique_ptr<watchdog> watchdog_;
-  std::vector<std::unique_ptr<data_thread>> threads_;
-  std::unique_ptr<listener> listener_;
-  std::mutex redis_mutex_;
-  std::shared_ptr<cache::redis_hub> redis_;
-  std::unique_ptr<administration> administration_;
-  std::unique_ptr<side_port> side_port_;
-  std::unique_ptr<status_desk> status_desk_;
-  std::unique_ptr<topology_monitor> topology_;
-  std::unique_ptr<verifier> verifier_;
-  // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
-  std::atomic<std::shared_ptr<coherence_feed>> feed_;
-  snapshot_ptr last_known_;       // on the topology monitor's thread
-  snapshot_ptr last_available_;   // on the topology monitor's thread
-  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
-  std::mutex redis_metrics_mutex_;
-};
 
 server::server(server_options options, logger& log) : impl_(std::make_unique<impl>(std::move(options), log)) {}
 server::~server() = default;
@@ -140,7 +55,8 @@ server::impl::impl(server_options options, logger& log)
       shared_(options_.settings, log, thread_count(*options_.settings)),
       driver_([&log](driver_log_level level, std::string_view domain, std::string_view message) {
         if (level <= driver_log_level::warning) log.debug("driver", message, {{"domain", domain}});
-      }) {
+      }),
+      notifier_(environment("NOTIFY_SOCKET")) {
   const auto& settings = *options_.settings;
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
@@ -349,66 +265,6 @@ void server::impl::on_signal(int number) {
     return;
   }
   drain();
-}
-
-void server::impl::reload() {
-  notifier_.reloading(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()));
-  auto fresh = options_.reload();
-  // What waits is not in force, and must not look as if it were.
-  const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
-  take_users(fresh);
-  for (const auto& fault : fresh.faults) log_.error("config", fault.line);
-  if (fresh.ok()) {
-    log_.set_level(fresh.settings.log.level);
-    reload_certificates(fresh.settings.listen);
-    shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
-    if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
-    put_in_force(std::move(fresh.settings));
-    if (!waiting.empty()) {
-      log_.warn("config", "changes of these keys take effect with a restart only", {{"keys", listed(waiting)}});
-    }
-    log_.info("config", "settings and certificates read again");
-  } else {
-    log_.error("config", "the settings of before stay in force");
-  }
-  notifier_.ready("accepting clients");
-}
-
-void server::impl::put_in_force(config::settings fresh) {
-  const bool begin = !feed_.load() && needs_stream(fresh);
-  // Whoever sees the new mode finds the gate shut: what was cached in mode ttl falls when the stream is opened.
-  if (begin) shared_.stream_refused.store(false);
-  shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh)));
-  if (begin) start_feed();
-}
-
-// For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
-// as they are.
-void server::impl::reload_certificates(const config::listen_settings& listen) {
-  const auto renew = [this](auto& context, auto make) {
-    if (!context.load()) return;
-    try {
-      if (auto fresh = make()) context.store(std::move(fresh));
-    } catch (const std::runtime_error& e) {
-      log_.error("config", "the certificates of before stay in force", {{"error", e.what()}});
-    }
-  };
-  renew(shared_.client_tls, [&] { return make_client_tls(listen); });
-  renew(shared_.upstream_tls, [this] { return upstream_files_.take(); });
-}
-
-// Faults of users count with those of the settings.
-void server::impl::take_users(config::result& fresh) {
-  const auto before = shared_.users.load();
-  if (!before || !fresh.ok()) return;
-  std::vector<std::string> faults;
-  auto users = user_table::make(fresh.settings.users, before.get(), faults);
-  for (auto& fault : faults) fresh.faults.push_back({"user", std::move(fault)});
-  if (!users) return;
-  before->revoke_missing_in(*users);
-  shared_.users.store(std::move(users));
-  shared_.authorization.revoke_all();
 }
 
 void server::impl::drain() {

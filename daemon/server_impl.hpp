@@ -1,0 +1,89 @@
+// The parts of the server and what it does with them. Internal to server*.cpp.
+#pragma once
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <mutex>
+
+#include "daemon/administration.hpp"
+#include "daemon/coherence_feed.hpp"
+#include "daemon/control/driver_runtime.hpp"
+#include "daemon/data_thread.hpp"
+#include "daemon/listener.hpp"
+#include "daemon/server.hpp"
+#include "daemon/service_notify.hpp"
+#include "daemon/side_port.hpp"
+#include "daemon/status.hpp"
+#include "daemon/status_desk.hpp"
+#include "daemon/upstream_tls_files.hpp"
+#include "daemon/verifier.hpp"
+#include "daemon/watchdog.hpp"
+
+namespace mongocached::daemon {
+
+class server::impl {
+ public:
+  impl(server_options options, logger& log);
+  ~impl();
+  int run();
+
+ private:
+  using timer = asio::steady_timer;
+
+  void start_threads();
+  void start_topology();
+  void start_side_port();
+  void start_verifier();
+  void start_feed();
+  void put_in_force(config::settings fresh);
+  void start_status_desk();
+  void upstream_changed(const snapshot_ptr& now);
+  void start_redis(const upstream_snapshot& known);
+  void on_signal(int number);
+  void reload();
+  void reload_certificates(const config::listen_settings& listen);
+  void take_users(config::result& fresh);
+  void drain();
+  void finish_drain(cache::instant until);
+  void housekeeping();
+  void ping_watchdog();
+  [[nodiscard]] std::string metrics_text();
+  // The status as it is now. Any thread but a data thread.
+  void with_status(const std::function<void(const status_input&)>& use);
+  [[nodiscard]] std::string status_text();
+  void log_in_to_pool();
+  [[nodiscard]] readiness is_ready();
+  [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
+  void stop_everything();
+
+  server_options options_;
+  logger& log_;
+  const cache::instant started_ = data_thread::now();
+  upstream_tls_files upstream_files_{options_.upstream.tls};
+  process shared_;
+  driver_runtime driver_;
+  asio::io_context control_{1};
+  asio::signal_set signals_{control_, SIGTERM, SIGINT, SIGHUP};
+  timer housekeeping_timer_{control_};
+  timer watchdog_timer_{control_};
+  timer drain_timer_{control_};
+  service_notifier notifier_;
+  std::unique_ptr<watchdog> watchdog_;
+  std::vector<std::unique_ptr<data_thread>> threads_;
+  std::unique_ptr<listener> listener_;
+  std::mutex redis_mutex_;
+  std::shared_ptr<cache::redis_hub> redis_;
+  std::unique_ptr<administration> administration_;
+  std::unique_ptr<side_port> side_port_;
+  std::unique_ptr<status_desk> status_desk_;
+  std::unique_ptr<topology_monitor> topology_;
+  std::unique_ptr<verifier> verifier_;
+  // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
+  std::atomic<std::shared_ptr<coherence_feed>> feed_;
+  snapshot_ptr last_known_;       // on the topology monitor's thread
+  snapshot_ptr last_available_;   // on the topology monitor's thread
+  thread_metrics redis_metrics_;  // observations come from any data thread, one at a time
+  std::mutex redis_metrics_mutex_;
+};
+
+}  // namespace mongocached::daemon
