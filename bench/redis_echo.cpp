@@ -1,7 +1,7 @@
-// The floor of a hit in Redis: one thread that answers every framed message with one fixed reply, as the bare echo does,
-// but only once Redis has answered a GET for it. All requests of one wait for events go to Redis in one write on one
-// connection. It parses nothing, neither the message nor Redis' reply, whose size it knows: so no server that asks Redis
-// for each request can be faster on this machine.
+// The floor of a hit in Redis: one thread that answers every framed message with one fixed reply, as the bare echo
+// does, but only once Redis has answered a GET for it. All requests of one wait for events go to Redis in one write on
+// one connection. It parses nothing, neither the message nor Redis' reply, whose size it knows: so no server that asks
+// Redis for each request can be faster on this machine.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <deque>

@@ -108,8 +108,8 @@ class [[nodiscard]] task {
   handle coroutine_;
 };
 
-// A value that is there at once as a rule; where it is not, a task brings it. Spares the frame of a coroutine that would
-// not wait. Unlike a task's, its work has begun before it is awaited.
+// A value that is there at once as a rule; where it is not, a task brings it. Spares the frame of a coroutine that
+// would not wait. Unlike a task's, its work has begun before it is awaited.
 template <class T>
 class [[nodiscard]] prompt {
  public:

@@ -54,7 +54,9 @@ task<bool> take_in(session& s, request& r) {
 }
 
 // What this proxy answers or watches itself must not pass it by for being long (I1, I2, H1).
-bool is_own_affair(std::string_view command) noexcept { return is_hello(command) || is_authentication(command); }
+bool is_own_affair(std::string_view command) noexcept {
+  return is_hello(command) || is_authentication(command);
+}
 
 cache::bypass_reason reason_of_plain_relay(const request& r) noexcept {
   if (!r.command.is("find")) return cache::bypass_reason::not_a_read;
@@ -92,11 +94,11 @@ task<void> serve_command(session& s, request& r) {
   }
   switch (plan.kind) {
     case cache::command_kind::write:
+    case cache::command_kind::authorization:
       // Behind what was seen of it may stand that it belongs to a transaction.
       if (!r.whole() && !shows_its_body(r)) s.shared().transactions.lose_sight();
       [[fallthrough]];
     case cache::command_kind::commit:
-    case cache::command_kind::authorization:
       co_return co_await serve_write(s, r, std::move(plan));
     case cache::command_kind::read:
     case cache::command_kind::session:
@@ -135,7 +137,8 @@ task<void> serve(session& s, request& r) {
   const auto& command = r.command;
   r.label = cache::command_label(command.name);
   if (!r.whole() && is_own_affair(command.name)) {
-    co_return co_await refuse(s, r, protocol::error_code::failed_to_parse, "a handshake or login of that size is not taken");
+    co_return co_await refuse(s, r, protocol::error_code::failed_to_parse,
+                              "a handshake or login of that size is not taken");
   }
   if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
   if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);

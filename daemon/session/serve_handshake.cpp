@@ -22,8 +22,8 @@ std::string_view mechanism_in_hello(bson_view body) {
   return start ? start->text_of("mechanism") : std::string_view{};
 }
 
-// Which of several mechanisms counts is for the server to say. `authenticate` knows no other any more, so that it may be
-// meant where none is named.
+// Which of several mechanisms counts is for the server to say. `authenticate` knows no other any more, so that it may
+// be meant where none is named.
 bool names_x509(bson_view login) {
   bson_element element;
   bool bare = false;

@@ -4,8 +4,8 @@
 namespace mongocached::daemon {
 namespace {
 
-// A write on its way: what it holds back here, and what was announced of it in Redis (mode `strict`). `pending` is empty
-// until the server can carry it out: who sends slowly holds back nobody.
+// A write on its way: what it holds back here, and what was announced of it in Redis (mode `strict`). `pending` is
+// empty until the server can carry it out: who sends slowly holds back nobody.
 struct write_state {
   std::vector<cache::write_target> targets;
   bool tentative = false;

@@ -99,13 +99,14 @@ TEST_F(SessionLarge, x509_is_refused_beside_a_decoy_and_where_no_mechanism_is_na
 TEST_F(SessionLarge, a_commit_counts_what_a_large_command_hid_W6) {
   const document session{{"id", binary{4, byte_buffer(16)}}};
   const auto in_transaction = [&](const char* command, const value& first, const char* name, const value& argument) {
-    return document{{command, first},    {name, argument},      {"$db", "shop"},
-                    {"lsid", session}, {"txnNumber", 1L}, {"autocommit", false}};
+    return document{{command, first},  {name, argument},      {"lsid", session},
+                    {"txnNumber", 1L}, {"autocommit", false}, {"$db", "shop"}};
   };
-  const document start{{"update", "things"}, {"updates", array{document{{"q", document{{"_id", 5}}}, {"u", document()}}}},
-                       {"$db", "shop"},      {"lsid", session},
-                       {"txnNumber", 1L},    {"autocommit", false},
-                       {"startTransaction", true}};
+  const document start{
+      {"update", "things"},      {"updates", array{document{{"q", document{{"_id", 5}}}, {"u", document()}}}},
+      {"$db", "shop"},           {"lsid", session},
+      {"txnNumber", 1L},         {"autocommit", false},
+      {"startTransaction", true}};
   EXPECT_TRUE(is_ok(client.ask(start)));
   EXPECT_TRUE(is_ok(client.ask(in_transaction("findAndModify", "things", "update", document{{"x", padding()}}))));
   prime();
