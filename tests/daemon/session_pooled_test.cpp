@@ -130,7 +130,7 @@ TEST_F(SessionPooledUsers, a_strangers_large_message_is_no_login) {
   loopback_client stranger(port());
   for (const auto* name : {"hello", "saslStart", "logout"}) {
     const document large{{name, 1}, {"comment", std::string(session::whole_limit, 'x')}, {"$db", "admin"}};
-    EXPECT_EQ(code_of(stranger.ask(large)), 13) << name;
+    EXPECT_EQ(code_of(stranger.ask(large)), 9) << name;
   }
   EXPECT_EQ(connections(), 0U);
 }
