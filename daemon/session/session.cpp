@@ -11,9 +11,6 @@
 namespace mongocached::daemon {
 namespace {
 
-// A thread's room for replies is not held beyond this.
-constexpr std::size_t output_kept = 4UL << 20;
-
 disconnect reason_of(protocol::frame_error error) noexcept {
   switch (error) {
     case protocol::frame_error::http_request:
@@ -357,74 +354,6 @@ session::step session::handle_op_query(protocol::byte_view message, const protoc
 void session::refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text) {
   protocol::append_error_reply(thread_.output, next_request_id(), header.request_id, code, text);
   thread_.metrics.count(outcome::error, cache::command_label({}));
-}
-
-session::unsent session::flush() {
-  auto& out = thread_.output;
-  if (out.empty()) return {};
-  unsent rest;
-  if (!open_) {  // what is left here would go to the thread's next client
-    out.clear();
-    return rest;
-  }
-  const auto [size, how] = client_.send(out);
-  if (is_lost(how)) {
-    close_lost(how);
-  } else if (size < out.size()) {
-    rest.bytes.assign(out.begin() + static_cast<std::ptrdiff_t>(size), out.end());
-    rest.held = hold(rest.bytes.size());
-  }
-  out.clear();
-  if (out.capacity() > output_kept) protocol::byte_buffer().swap(out);
-  return rest;
-}
-
-void session::compress_reply(std::size_t start) {
-  auto& out = thread_.output;
-  if (!compressor_ || out.size() < start + protocol::header_size) return;
-  protocol::byte_buffer packed;
-  protocol::append_compressed(packed, protocol::byte_view(out).subspan(start), *compressor_);
-  out.resize(start);
-  out.insert(out.end(), packed.begin(), packed.end());
-}
-
-prompt<bool> session::send_reply(protocol::byte_view message) {
-  if (compressor_) return send_compressed(message);
-  return send(message);
-}
-
-task<bool> session::send_compressed(protocol::byte_view message) {
-  protocol::byte_buffer packed;
-  protocol::append_compressed(packed, message, *compressor_);
-  co_return co_await send(packed);
-}
-
-prompt<bool> session::send(protocol::byte_view bytes) {
-  if (!open_) return false;
-  const auto [size, how] = client_.send(bytes);
-  if (is_lost(how)) {
-    close_lost(how);
-    return false;
-  }
-  if (size == bytes.size()) return true;
-  return send_rest(bytes.subspan(size));
-}
-
-// What the client did not take at once.
-task<bool> session::send_rest(protocol::byte_view bytes) {
-  bool going_on = true;
-  while (going_on && !bytes.empty()) {
-    stalled_since_ = data_thread::now();
-    deadline_ = stalled_since_ + stall_limit;  // of progress, not of the whole
-    co_await client_.writable();
-    stalled_since_ = deadline_ = {};
-    if (!open_) co_return false;
-    const auto [size, how] = client_.send(bytes);
-    bytes = bytes.subspan(size);
-    going_on = !is_lost(how);
-    if (!going_on) close_lost(how);
-  }
-  co_return going_on;
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {

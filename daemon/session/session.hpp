@@ -203,7 +203,7 @@ class session : public std::enable_shared_from_this<session> {
   bool inflates_ = false;  // the message in `input_` is compressed, and has no room yet for what is inside
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain, and is never slow
   bool close_when_idle_ = false;
-  protocol::byte_buffer* inside_ = nullptr;          // of the compressed message being handled: what was inside
+  protocol::byte_buffer* inside_ = nullptr;         // of the compressed message being handled: what was inside
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
   disconnect close_reason_ = disconnect::client_closed;
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none

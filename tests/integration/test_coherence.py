@@ -289,7 +289,7 @@ def test_unacknowledged_write_and_the_read_behind_it(
 def test_insertion_of_an_equal_id_that_has_no_key(
     films: Films, upstream: Upstream, daemon: Daemon, asked: Any, inserted: Any, behind: bool
 ) -> None:
-    """"No such document" was served until negative_ttl."""
+    """A cached absence was served until negative_ttl."""
     with upstream.client() as direct:
         straight = direct[films.database.name].films
         for _ in range(3):
@@ -307,7 +307,7 @@ def test_insertion_of_an_equal_id_that_has_no_key(
 def test_documents_of_one_answer_are_of_one_moment(
     films: Films, upstream: Upstream, daemon: Daemon, reader: RawConnection
 ) -> None:
-    """One was of before the transaction, from memory, and the other of behind it, from the cluster."""
+    """One, from memory, was of before the transaction, and the other of behind it."""
     name = films.database.name
     torn = []
     with upstream.client() as direct:
