@@ -4,6 +4,7 @@ namespace mongocached::daemon {
 
 void client_identity::changing(std::string_view mechanism) {
   recent_ = {};
+  withheld_ = {};
   id_ = proofs_.make_private();
   bound_ = true;
   authenticated_ = false;

@@ -33,6 +33,12 @@ class client_identity {
   void status(std::string_view users_and_roles);
   void status_unknown() noexcept { shareable_ = false; }
 
+  // The upstream would not tell this client what kind of collection it is: not asked again for it before `until`.
+  void kind_withheld(const cache::namespace_state& ns, cache::instant until) noexcept { withheld_ = {&ns, until}; }
+  [[nodiscard]] bool is_kind_withheld(const cache::namespace_state& ns, cache::instant now) const noexcept {
+    return withheld_.ns == &ns && now < withheld_.until;
+  }
+
   [[nodiscard]] bool proven(const cache::namespace_state& ns, cache::instant now);
   void prove(const cache::namespace_state& ns, cache::instant sent, std::uint64_t epoch_when_sent);
 
@@ -43,6 +49,10 @@ class client_identity {
     std::uint64_t epoch = 0;
   };
 
+  struct {
+    const cache::namespace_state* ns = nullptr;
+    cache::instant until{};
+  } withheld_;
   cache::authorization& proofs_;
   cache::identity id_ = cache::anonymous;
   bool bound_ = false;

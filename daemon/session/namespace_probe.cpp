@@ -103,6 +103,11 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   if (refused) {
     if (!co_await s.ask(list_collections(ns, true), message, reply)) co_return false;
     kind = judge_name(reply);
+    // That it is not listed to this client says nothing to the others.
+    if (!reply.ok || kind == cacheability::missing) {
+      s.identity().kind_withheld(ns, asked + soon);
+      co_return true;
+    }
   }
   const bool settled = kind == cacheability::plain || (kind == cacheability::not_cacheable && !refused);
   const auto lifetime = settled ? s.thread().find_namespace(ns.db(), ns.collection())->settings->ttl : soon;
@@ -182,7 +187,7 @@ cacheability judge_collection(const protocol::reply_view& reply) noexcept {
 task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r) {
   const auto now = data_thread::now();
   const auto until = selection_deadline(r);
-  bool kind_missing = ns.may_cache(now) == cacheability::unknown;
+  bool kind_missing = ns.may_cache(now) == cacheability::unknown && !s.identity().is_kind_withheld(ns, now);
   bool level_missing = now.count() >= s.shared().default_read_level_until.load();
   if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
   // What the other one did not find out is not asked again by everybody: the request is forwarded then.

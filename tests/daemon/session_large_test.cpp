@@ -180,6 +180,21 @@ TEST_F(SessionLarge, of_a_collection_whose_options_are_refused_documents_are_cac
   expect_hit();
 }
 
+TEST_F(SessionLarge, who_may_not_be_told_what_a_collection_is_takes_it_from_nobody_K1) {
+  std::atomic<bool> refuses{true};
+  upstream.on("listCollections", [&](const asked& question) -> answer {
+    if (!refuses) return collection_listed("collection", document());
+    const bool by_name = question.body.view().find("authorizedCollections").has_value();
+    return by_name ? cursor_reply(array{}, "shop.$cmd.listCollections") : failed(unauthorized);
+  });
+  expect_asked();
+  expect_asked();
+  EXPECT_EQ(upstream.count("listCollections"), 2U);  // asked once, in both ways
+  refuses = false;
+  EXPECT_TRUE(is_ok(other.ask(find())));
+  expect_hit();
+}
+
 // Room for what is inside is waited for before it is there.
 TEST_F(SessionLarge, a_compressed_message_waits_for_the_room_of_what_is_inside) {
   byte_buffer packed;

@@ -62,6 +62,7 @@ def test_who_waits_does_not_storm_the_upstream(
 def test_patience_ends_as_without_a_server(relay: RelayThread, daemon: Daemon) -> None:
     with connect(daemon) as client:
         relay.turn_away(TURNED_AWAY["all"])
+        relay.cut()  # the pool has one already
         begun = time.monotonic()
         assert asked(client, maxTimeMS=1000)["code"] == NO_SERVER
         assert 1 <= time.monotonic() - begun < 5
