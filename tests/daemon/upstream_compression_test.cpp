@@ -199,7 +199,7 @@ TEST_F(UpstreamCompression, what_it_saves_is_counted) {
     loopback_client leaving(port());
     EXPECT_TRUE(is_ok(leaving.ask(ping())));
   }
-  wait_until([this, zstd] { return thread.metrics.upstream_agreed_closed[zstd].value() == 1; });
+  wait_until([this] { return thread.metrics.upstream_agreed_closed[zstd].value() == 1; });
   EXPECT_EQ(thread.metrics.upstream_agreed[zstd].value(), 2U);
 }
 
