@@ -8,9 +8,9 @@
 namespace mongocached::daemon {
 namespace {
 
-class SessionPooled : public session_world {
+class pooled_world : public session_world {
  protected:
-  SessionPooled() : session_world(pooled()) {
+  pooled_world() : session_world(pooled()) {
     std::string error;
     shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
   }
@@ -27,7 +27,10 @@ class SessionPooled : public session_world {
                     {field, true},        {"$db", "shop"}};
   }
   [[nodiscard]] std::size_t connections() const { return upstream.count("hello"); }
+};
 
+class SessionPooled : public pooled_world {
+ protected:
   loopback_client one{port()};
   loopback_client other{port()};
 };
@@ -102,7 +105,7 @@ TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
 }
 
 // With a user, which makes a stranger of everybody else.
-class SessionPooledUsers : public SessionPooled {
+class SessionPooledUsers : public pooled_world {
  protected:
   SessionPooledUsers() {
     std::vector<std::string> faults;
