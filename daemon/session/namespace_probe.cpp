@@ -80,11 +80,25 @@ task<bool> waited_for_other(session& s, const cache::namespace_state* ns) {
   co_return true;
 }
 
-// By the only row's type; `entry` becomes the row.
-cacheability kind_listed(const protocol::reply_view& reply, protocol::bson_view* entry = nullptr) noexcept {
-  if (!reply.ok || !reply.first_batch || reply.cursor_id != 0) return cacheability::not_cacheable;
+protocol::bson_view body_of(protocol::byte_view message) {
+  protocol::op_msg parsed;
+  static_cast<void>(protocol::parse_op_msg(message, parsed));
+  return parsed.body;
+}
+
+// By the only row's type; `entry` becomes the row. The fields of the cursor come in any order: mongod's begins with the
+// id here, and with the batch in a find's.
+cacheability kind_listed(protocol::bson_view reply, protocol::bson_view* entry = nullptr) noexcept {
+  const auto ok = reply.find("ok");
+  const auto cursor = reply.find("cursor");
+  const auto listed = cursor ? cursor->object() : std::nullopt;
+  if (!ok || ok->truthy() != true || !listed) return cacheability::not_cacheable;
+  const auto id = listed->find("id");
+  const auto batch = listed->find("firstBatch");
+  const auto array = batch ? batch->array() : std::nullopt;
+  if (!id || id->integer() != 0 || !array) return cacheability::not_cacheable;
   protocol::bson_element row;
-  protocol::bson_cursor rows(*reply.first_batch);
+  protocol::bson_cursor rows(*array);
   if (!rows.next(row)) return rows.failed() ? cacheability::not_cacheable : cacheability::missing;
   const auto document = row.document();
   if (!document || document->text_of("type") != "collection") return cacheability::not_cacheable;
@@ -98,11 +112,11 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   protocol::byte_buffer message;
   protocol::reply_view reply;
   if (!co_await s.ask(list_collections(ns, false), message, reply)) co_return false;
-  auto kind = judge_collection(reply);
+  auto kind = judge_collection(body_of(message));
   const bool refused = !reply.ok;
   if (refused) {
     if (!co_await s.ask(list_collections(ns, true), message, reply)) co_return false;
-    kind = judge_name(reply);
+    kind = judge_name(body_of(message));
     // That it is not listed to this client says nothing to the others.
     if (!reply.ok || kind == cacheability::missing) {
       s.identity().kind_withheld(ns, asked + soon);
@@ -126,9 +140,7 @@ task<bool> ask_default_level(session& s) {
   if (reply.code == static_cast<std::int32_t>(protocol::error_code::command_not_found)) {
     level = default_level::local;
   } else if (reply.ok) {
-    protocol::op_msg parsed;
-    static_cast<void>(protocol::parse_op_msg(message, parsed));
-    const auto concern = parsed.body.find("defaultReadConcern");
+    const auto concern = body_of(message).find("defaultReadConcern");
     const auto document = concern ? concern->document() : std::nullopt;
     const auto given = document ? document->find("level") : std::nullopt;
     if (!given || given->text() == "local") level = default_level::local;
@@ -142,9 +154,7 @@ task<bool> ask_status(session& s) {
   protocol::byte_buffer message;
   protocol::reply_view reply;
   if (!co_await s.ask(on_admin("connectionStatus"), message, reply)) co_return false;
-  protocol::op_msg parsed;
-  static_cast<void>(protocol::parse_op_msg(message, parsed));
-  const auto info = parsed.body.find("authInfo");
+  const auto info = body_of(message).find("authInfo");
   if (reply.ok && info && info->document()) {
     s.identity().status(protocol::as_text(info->value));
   } else {
@@ -165,12 +175,12 @@ protocol::byte_buffer on_admin(std::string_view name) {
 }
 
 // Without its options look-ups by _id are safe, but of a collection only: of a view the stream tells nothing.
-cacheability judge_name(const protocol::reply_view& reply) noexcept {
+cacheability judge_name(protocol::bson_view reply) noexcept {
   const auto kind = kind_listed(reply);
   return kind == cacheability::plain ? cacheability::ids_only : kind;
 }
 
-cacheability judge_collection(const protocol::reply_view& reply) noexcept {
+cacheability judge_collection(protocol::bson_view reply) noexcept {
   protocol::bson_view entry;
   if (const auto kind = kind_listed(reply, &entry); kind != cacheability::plain) return kind;
   const auto options = entry.find("options");

@@ -14,8 +14,8 @@ namespace mongocached::daemon {
 [[nodiscard]] protocol::byte_buffer on_admin(std::string_view name);
 
 // The K1 verdict from a listCollections reply filtered by name. Pure.
-[[nodiscard]] cache::cacheability judge_collection(const protocol::reply_view& reply) noexcept;
+[[nodiscard]] cache::cacheability judge_collection(protocol::bson_view reply) noexcept;
 // The same from one that tells names and types only, which whoever may read the collection may ask for.
-[[nodiscard]] cache::cacheability judge_name(const protocol::reply_view& reply) noexcept;
+[[nodiscard]] cache::cacheability judge_name(protocol::bson_view reply) noexcept;
 
 }  // namespace mongocached::daemon

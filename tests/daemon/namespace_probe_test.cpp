@@ -11,15 +11,10 @@ using namespace test_support;  // NOLINT: tests read as JSON
 using cache::cacheability;
 
 cacheability judged(const document& reply) {
-  protocol::reply_view view;
-  EXPECT_TRUE(protocol::view_reply(reply.view(), view));
-  return judge_collection(view);
+  return judge_collection(reply.view());
 }
-
 cacheability judged_by_name(const document& reply) {
-  protocol::reply_view view;
-  EXPECT_TRUE(protocol::view_reply(reply.view(), view));
-  return judge_name(view);
+  return judge_name(reply.view());
 }
 
 document listing(const array& rows, long id = 0) {
@@ -37,6 +32,14 @@ TEST(namespace_probe, a_plain_collection_K1) {
 
 TEST(namespace_probe, a_collection_with_a_validator_is_plain_K1) {
   EXPECT_EQ(judged(listed("collection", document{{"validator", document()}})), cacheability::plain);
+}
+
+// So does mongod answer; a find's reply has the batch first.
+TEST(namespace_probe, a_plain_collection_whose_listing_begins_with_the_cursor_id_K1) {
+  const document row{{"name", "things"}, {"type", "collection"}, {"options", document()}};
+  const document cursor{{"id", 0L}, {"ns", "shop.$cmd.listCollections"}, {"firstBatch", array{row}}};
+  EXPECT_EQ(judged(document{{"cursor", cursor}, {"ok", 1.0}}), cacheability::plain);
+  EXPECT_EQ(judged_by_name(document{{"cursor", cursor}, {"ok", 1.0}}), cacheability::ids_only);
 }
 
 TEST(namespace_probe, a_view_is_not_K1) {
