@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Draws what is asked of it: the least or the most of each range.
+// Draws the least (1) or the most of each range. Not 0, which a distribution may draw again, and so for ever.
 template <std::uint32_t Always>
 struct fixed_random {
   using result_type = std::uint32_t;
@@ -19,7 +19,7 @@ struct fixed_random {
 };
 
 TEST(backoff, doubles_from_the_shortest_to_the_longest) {
-  fixed_random<0> least;
+  fixed_random<1> least;
   backoff pause(milliseconds(100), milliseconds(1000));
   for (const int half : {50, 100, 200, 400, 500, 500}) EXPECT_EQ(pause.next(least), milliseconds(half));
 }
@@ -38,7 +38,7 @@ TEST(backoff, those_who_fail_together_do_not_come_back_together) {
 }
 
 TEST(backoff, begins_anew_once_it_went_well) {
-  fixed_random<0> least;
+  fixed_random<1> least;
   backoff pause(milliseconds(100), milliseconds(1000));
   EXPECT_EQ(pause.next(least), milliseconds(50));
   EXPECT_EQ(pause.next(least), milliseconds(100));
