@@ -28,8 +28,8 @@ class byte_stream {
 
   // Behind start_plain() or start_tls(). What is there at once.
   [[nodiscard]] io_result receive(std::span<std::uint8_t> into);
-  // To be awaited: returns when there may be something to receive, or the stream was closed.
-  [[nodiscard]] auto readable() noexcept { return socket_->readable(); }
+  // To be awaited: returns when there may be something to receive, or the stream was closed; at once if `ready`.
+  [[nodiscard]] auto readable(bool ready = false) noexcept { return socket_->readable(ready); }
   [[nodiscard]] prompt<error_code> write(protocol::byte_view bytes);
   void close() noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace mongocached::daemon {
 
@@ -10,11 +11,17 @@ class in_flight_request {
  public:
   using count = std::atomic<std::uint32_t>;
 
+  in_flight_request() noexcept = default;  // not counted
   explicit in_flight_request(count& in_flight) noexcept
       : in_flight_(&in_flight), before_(in_flight.fetch_add(1, std::memory_order_relaxed)) {}
+  in_flight_request(in_flight_request&& other) noexcept
+      : in_flight_(std::exchange(other.in_flight_, nullptr)), before_(other.before_) {}
+  in_flight_request& operator=(in_flight_request&& other) noexcept {
+    std::swap(in_flight_, other.in_flight_);
+    std::swap(before_, other.before_);
+    return *this;
+  }
   ~in_flight_request() { leave(); }
-  in_flight_request(const in_flight_request&) = delete;
-  in_flight_request& operator=(const in_flight_request&) = delete;
 
   // It is one of the first `limit`.
   [[nodiscard]] bool is_within(std::uint32_t limit) const noexcept { return before_ < limit; }
@@ -24,8 +31,8 @@ class in_flight_request {
   }
 
  private:
-  count* in_flight_;
-  const std::uint32_t before_;
+  count* in_flight_ = nullptr;
+  std::uint32_t before_ = 0;
 };
 
 }  // namespace mongocached::daemon

@@ -45,16 +45,17 @@ class polled_socket final : private poll_target {
   [[nodiscard]] bool peer_left();
 
   // To be awaited, at most one of the two at a time. They return when there is a chance (from within the poller's
-  // batch), or the socket was closed.
-  [[nodiscard]] auto readable() noexcept { return chance(*this, true); }
-  [[nodiscard]] auto writable() noexcept { return chance(*this, false); }
+  // batch), or the socket was closed; at once if the caller is `ready` without.
+  [[nodiscard]] auto readable(bool ready = false) noexcept { return chance(*this, true, ready); }
+  [[nodiscard]] auto writable() noexcept { return chance(*this, false, false); }
 
  private:
   class chance {
    public:
-    chance(polled_socket& socket, bool to_read) noexcept : socket_(socket), to_read_(to_read) {}
+    chance(polled_socket& socket, bool to_read, bool ready) noexcept
+        : socket_(socket), to_read_(to_read), ready_(ready) {}
     [[nodiscard]] bool await_ready() const noexcept {
-      return !socket_.is_open() || (to_read_ && socket_.holds_bytes());
+      return ready_ || !socket_.is_open() || (to_read_ && socket_.holds_bytes());
     }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> at) {
@@ -65,6 +66,7 @@ class polled_socket final : private poll_target {
    private:
     polled_socket& socket_;
     const bool to_read_;
+    const bool ready_;
   };
 
   void on_events(std::uint32_t events) override;

@@ -132,6 +132,27 @@ class [[nodiscard]] prompt {
   std::variant<T, task<T>> found_;
 };
 
+// The same of what gives no value.
+template <>
+class [[nodiscard]] prompt<void> {
+ public:
+  prompt() noexcept = default;  // done
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  prompt(task<void> rest) : rest_(std::move(rest)) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return !rest_; }
+  template <std::derived_from<detail::promise_base> Promise>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> awaiting) noexcept {
+    return rest_->await_suspend(awaiting);
+  }
+  void await_resume() {
+    if (rest_) rest_->await_resume();
+  }
+
+ private:
+  std::optional<task<void>> rest_;
+};
+
 class suspended {
  public:
   suspended() noexcept = default;

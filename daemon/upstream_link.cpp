@@ -47,9 +47,27 @@ task<bool> upstream_link::read_later(std::size_t size) {
   co_return how == io_result::state::ok;
 }
 
+bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
+  if (in_.empty()) static_cast<void>(read_now(small_piece));
+  protocol::message_header header;
+  if (!open_ || in_.size() < protocol::header_size ||
+      protocol::read_header(in_.data(), header) != protocol::frame_error::none ||
+      header.code == protocol::opcode::compressed) {
+    return false;
+  }
+  const auto length = static_cast<std::size_t>(header.length);
+  if (in_.size() < length || length > limit || in_.capacity() > large_piece) return false;
+  if (where.from != nullptr && !where.from->try_hold(*where.held, 2 * length)) return false;
+  const auto message = in_.data().first(length);
+  into.assign(message.begin(), message.end());
+  in_.consume(length);
+  unread_ = 0;
+  return true;
+}
+
 task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
   if (!open_) co_return received::lost;
-  if (in_.empty()) co_await stream_.readable();  // what was asked just now is not answered yet
+  co_await first_bytes();
   while (in_.size() < protocol::header_size) {
     if (!co_await read_more(small_piece)) co_return received::lost;
   }

@@ -64,6 +64,11 @@ class upstream_link {
     lost,     // the connection ended, or sent what is no message
   };
   [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});
+  // The same without a coroutine, for most replies: behind first_bytes(), one that is small, plain and there. False:
+  // nothing was taken, and receive() has to.
+  [[nodiscard]] bool receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where);
+  // To be awaited: returns when a message may have begun, or the link was closed.
+  [[nodiscard]] auto first_bytes() noexcept { return stream_.readable(!in_.empty()); }
   [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
   [[nodiscard]] std::size_t room_needed() const noexcept { return room_needed_; }
   // The next piece of a message received by its front, at most unread() bytes, read into `size` bytes of memory or what

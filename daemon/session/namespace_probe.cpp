@@ -194,12 +194,10 @@ cacheability judge_collection(protocol::bson_view reply) noexcept {
   return cursor.failed() ? cacheability::not_cacheable : cacheability::plain;
 }
 
-task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r) {
-  const auto now = data_thread::now();
+namespace {
+
+task<exchange> learn(session& s, cache::namespace_state& ns, const request& r, bool kind_missing, bool level_missing) {
   const auto until = selection_deadline(r);
-  bool kind_missing = ns.may_cache(now) == cacheability::unknown && !s.identity().is_kind_withheld(ns, now);
-  bool level_missing = now.count() >= s.shared().default_read_level_until.load();
-  if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
   // What the other one did not find out is not asked again by everybody: the request is forwarded then.
   if (kind_missing && co_await waited_for_other(s, &ns)) kind_missing = false;
   if (level_missing && co_await waited_for_other(s, nullptr)) level_missing = false;
@@ -224,6 +222,16 @@ task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, cons
     if (!co_await ask_default_level(s)) co_return lost();
   }
   co_return exchange::ok;
+}
+
+}  // namespace
+
+prompt<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r) {
+  const auto now = data_thread::now();
+  const bool kind_missing = ns.may_cache(now) == cacheability::unknown && !s.identity().is_kind_withheld(ns, now);
+  const bool level_missing = now.count() >= s.shared().default_read_level_until.load();
+  if (!kind_missing && !level_missing && !s.identity().wants_status()) return exchange::ok;
+  return learn(s, ns, r, kind_missing, level_missing);
 }
 
 }  // namespace mongocached::daemon

@@ -8,7 +8,7 @@
 namespace mongocached::daemon {
 
 // `ok`: everything is known as far as the upstream tells; what it refuses to tell is taken for the more careful answer.
-[[nodiscard]] task<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r);
+[[nodiscard]] prompt<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, const request& r);
 
 // A command of our own without arguments, on database admin.
 [[nodiscard]] protocol::byte_buffer on_admin(std::string_view name);

@@ -16,9 +16,20 @@ constexpr int part_of_timeout = 50;
 
 }  // namespace
 
-task<void> serve_read(session& s, request& r) {
+namespace {
+
+task<void> read_through_cache(session& s, request& r) {
   read_flow flow(s, r);
   co_await flow.run();
+}
+
+}  // namespace
+
+task<void> serve_read(session& s, request& r) {
+  if (!s.thread().settings->cache.enabled) {
+    return relay(s, r, {outcome::bypass, cache::bypass_reason::disabled});
+  }
+  return read_through_cache(s, r);
 }
 
 read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {}
@@ -44,7 +55,7 @@ task<void> read_flow::bypass(cache::bypass_reason reason) {
   abandon();
   // Of a collection that is never cached nothing else would prove that its client may read it, and be told so.
   const auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
-  co_await relay(s_, r_, {outcome::bypass, reason}, proves);
+  return relay(s_, r_, {outcome::bypass, reason}, proves);
 }
 
 // What can be said without asking anybody.
@@ -58,20 +69,18 @@ cache::bypass_reason read_flow::prepare() {
   settings_ = known->settings;
   if (!settings_->enabled) return cache::bypass_reason::disabled;
   // Of a collection that nothing is known of yet: as if it were plain, for now.
-  const auto kind = ns_->may_cache(data_thread::now());
+  const auto kind = ns_->may_cache(now_);
   rules_ = rules_for(s_, kind == cache::cacheability::ids_only ? kind : cache::cacheability::plain);
   cache::plan_read(command, rules_, plan_);
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
   who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
-  const bool open = s_.shared().coherence.is_open(who_, data_thread::now());
-  return open ? cache::bypass_reason::none : cache::bypass_reason::gate_shut;
+  return s_.shared().coherence.is_open(who_, now_) ? cache::bypass_reason::none : cache::bypass_reason::gate_shut;
 }
 
 // What the namespace, the cluster's defaults and the state of writes say.
 cache::bypass_reason read_flow::plan_under_rules() {
-  const auto now = data_thread::now();
-  const auto known = ns_->may_cache(now);
+  const auto known = ns_->may_cache(now_);
   if (known == cache::cacheability::unknown || known == cache::cacheability::missing) {
     return cache::bypass_reason::namespace_unknown;
   }
@@ -81,19 +90,19 @@ cache::bypass_reason read_flow::plan_under_rules() {
     cache::plan_read(r_.command, rules, plan_);
     if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   }
-  const auto level = effective_level(s_, r_.command, now);
+  const auto level = effective_level(s_, r_.command, now_);
   if (!level) return cache::bypass_reason::read_concern;
   // Behind a mongos nobody tells what a majority has: such reads ask for it (S1).
   const bool sharded = s_.thread().upstream->kind == upstream_kind::sharded;
   level_ = sharded && s_.shared().coherence.follows() ? cache::entry_level::majority : *level;
   who_ = reader_for(s_, *settings_, r_.command, level_);
   who_.max_age = plan_.hint.max_age;
-  if (!s_.shared().coherence.is_open(who_, now)) return cache::bypass_reason::gate_shut;
+  if (!s_.shared().coherence.is_open(who_, now_)) return cache::bypass_reason::gate_shut;
   if (who_.mode == cache::promise::strict && plan_.shape == cache::read_shape::list) {
     return cache::bypass_reason::mode_strict;
   }
-  if (s_.shared().coherence.blocked(now)) return cache::bypass_reason::pending_write;
-  proven_ = s_.identity().proven(*ns_, now);
+  if (s_.shared().coherence.blocked(now_)) return cache::bypass_reason::pending_write;
+  proven_ = s_.identity().proven(*ns_, now_);
   name_keys();
   return cache::bypass_reason::none;
 }
@@ -109,6 +118,7 @@ void read_flow::name_keys() {
 }
 
 task<void> read_flow::run() {
+  look_at_the_clock();
   auto reason = prepare();
   if (reason == cache::bypass_reason::none) {
     const auto how = co_await learn_what_is_needed(s_, *ns_, r_);
@@ -116,6 +126,7 @@ task<void> read_flow::run() {
       co_await fail(s_, r_, how);
       co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
     }
+    look_at_the_clock();
     s_.release_upstream();  // who waits for others below must not keep them from it
     reason = plan_under_rules();
   }
@@ -129,13 +140,21 @@ task<void> read_flow::run() {
     const bool answered = co_await join_or_lead();
     if (answered || !s_.is_open()) co_return;
     if (std::ranges::any_of(wanted_, [](const wanted& w) { return w.blocked; })) {
-      const bool open = s_.shared().coherence.is_open(who_, data_thread::now());
+      const bool open = s_.shared().coherence.is_open(who_, now_);
       reason = open ? cache::bypass_reason::pending_write : cache::bypass_reason::gate_shut;
     }
   }
   if (reason == cache::bypass_reason::none) {
-    co_await look_in_redis();
-    if (!s_.is_open()) co_return;
+    bool found = false;
+    if (uses_redis() && !std::ranges::all_of(wanted_, &wanted::apart)) {
+      if (may_find()) {
+        const auto question = ask_redis();
+        const auto got = co_await question.answer->wait();
+        found = take_from_redis(question, got);
+      }
+      if (!found) co_await wait_for_lease();
+      if (!s_.is_open()) co_return;
+    }
     const bool torn = is_torn();
     if (complete() && !torn) co_return co_await answer_from_entries(outcome::redis_hit);
     if (torn) set_apart();
@@ -149,7 +168,7 @@ task<void> read_flow::run() {
 }
 
 bool read_flow::usable(const cache::entry_ref& e) {
-  return e && is_new_enough(e->meta()) && answers(s_, *e, who_, data_thread::now());
+  return e && is_new_enough(e->meta()) && answers(s_, *e, who_, now_);
 }
 
 // A hint to refresh takes what this process has read since: one that joins gets it from a flight that began later.
@@ -162,10 +181,9 @@ bool read_flow::complete() const noexcept {
 }
 
 read_flow::lookup read_flow::look_in_memory() {
-  const auto now = data_thread::now();
   auto result = lookup::found;
   for (auto& w : wanted_) {
-    auto e = s_.shared().coherence.find(*ns_, kind_, w.key, now);
+    auto e = s_.shared().coherence.find(*ns_, kind_, w.key, now_);
     if (e && e->meta().kind == cache::entry_kind::too_large) return lookup::bypass;
     if (usable(e)) {
       w.entry = std::move(e);
@@ -179,7 +197,6 @@ read_flow::lookup read_flow::look_in_memory() {
 // R4, R5: registers a flight for each key that is missing, or joins the one that is under way. `last`: it is not to be
 // joined once more where its answer will not do.
 read_flow::following read_flow::follow_or_lead(bool last) {
-  const auto now = data_thread::now();
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
   lower_ = std::max(r_.command.after_cluster_time, applied);
@@ -203,7 +220,7 @@ read_flow::following read_flow::follow_or_lead(bool last) {
     if (w.apart) continue;
     const auto needed = std::max(r_.command.after_cluster_time, fence);
     auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied), anew},
-                                           may_join, now, join);
+                                           may_join, now_, join);
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;
@@ -212,25 +229,36 @@ read_flow::following read_flow::follow_or_lead(bool last) {
   return out;
 }
 
-task<bool> read_flow::join_or_lead() {
+// Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
+bool read_flow::bar_if_shut() {
+  if (s_.shared().coherence.is_open(who_, now_)) return false;
+  for (auto& w : wanted_) w.blocked = true;
+  return true;
+}
+
+prompt<bool> read_flow::join_or_lead() {
+  auto other = follow_or_lead(false);
+  if (bar_if_shut() || !other.flight) return false;
+  return wait_for_flight(std::move(other));
+}
+
+task<bool> read_flow::wait_for_flight(following other) {
   bool last = false;
   for (int tries = 1; tries <= most_joins; ++tries) {
-    const auto other = follow_or_lead(last || tries == most_joins);
-    // Asked once more, now that the flights stand: whatever voids the cache from here on finds them.
-    if (!s_.shared().coherence.is_open(who_, data_thread::now())) {
-      for (auto& w : wanted_) w.blocked = true;
-      co_return false;
+    if (tries > 1) {
+      other = follow_or_lead(last || tries == most_joins);
+      if (bar_if_shut() || !other.flight) co_return false;
     }
-    if (!other.flight) co_return false;
-    const auto until = std::min(data_thread::now() + longest_join, selection_deadline(r_));
+    const auto until = std::min(now_ + longest_join, selection_deadline(r_));
     cache::entry_ref entry;
     {
       const session::patience limited(s_, until, [result = other.result] { result->deliver({}); });
       entry = co_await other.result->wait();
     }
     if (!s_.is_open()) co_return true;
-    last = data_thread::now() >= until;
-    proven_ = s_.identity().proven(*ns_, data_thread::now());
+    look_at_the_clock();
+    last = now_ >= until;
+    proven_ = s_.identity().proven(*ns_, now_);
     if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
       wanted_.front().entry = std::move(entry);
       co_await answer_from_entries(outcome::coalesced);
@@ -248,9 +276,10 @@ task<bool> read_flow::join_or_lead() {
 task<void> read_flow::answer_when_there_is_room(outcome how) {
   std::size_t size = 0;
   for (auto& w : wanted_) size += std::exchange(w.entry, {})->value().size();
-  const auto until = data_thread::now() + s_.thread().settings->listen.buffer_timeout / part_of_timeout;
+  const auto until = now_ + s_.thread().settings->listen.buffer_timeout / part_of_timeout;
   auto held = co_await s_.room(size, std::min(until, selection_deadline(r_)));
   if (!s_.is_open()) co_return;
+  look_at_the_clock();
   applied_ = s_.shared().coherence.stream().applied_to();
   const bool found = held.size() > 0 && keeps_in_memory() && look_in_memory() == lookup::found && !is_torn();
   held.release();  // for the answer
@@ -258,15 +287,15 @@ task<void> read_flow::answer_when_there_is_room(outcome how) {
   co_await answer_now(how);
 }
 
-task<void> read_flow::answer_from_entries(outcome how) {
+prompt<void> read_flow::answer_from_entries(outcome how) {
   std::size_t size = 0;
   for (const auto& w : wanted_) size += w.entry->value().size();
   // What the upstream has just brought has its room.
-  if (how == outcome::miss || s_.shared().buffers.has_room(size)) co_return co_await answer_now(how);
-  co_await answer_when_there_is_room(how);
+  if (how == outcome::miss || s_.shared().buffers.has_room(size)) return answer_now(how);
+  return answer_when_there_is_room(how);
 }
 
-task<void> read_flow::answer_now(outcome how) {
+prompt<void> read_flow::answer_now(outcome how) {
   // The turn's own scratch: all of this is done within it, but for what the client does not take at once.
   auto& out = s_.thread().output;
   out.clear();
@@ -283,12 +312,21 @@ task<void> read_flow::answer_now(outcome how) {
     offer_to_verify(s_, r_.command, {*ns_, *settings_, who_, kind_}, out, entries);
   }
   entries.clear();
-  if (refused != cache::bypass_reason::none) co_return co_await bypass(refused);
+  if (refused != cache::bypass_reason::none) return bypass(refused);
   s_.compress_reply(0);
-  if (const auto rest = s_.flush(); !rest.bytes.empty()) {
-    for (auto& w : wanted_) w.entry = {};
-    co_await s_.send(rest.bytes);
-  }
+  if (auto rest = s_.flush(); !rest.bytes.empty()) return answer_slowly(how, std::move(rest));
+  answered(how);
+  return {};
+}
+
+// What the client did not take at once.
+task<void> read_flow::answer_slowly(outcome how, session::unsent rest) {
+  for (auto& w : wanted_) w.entry = {};
+  co_await s_.send(rest.bytes);
+  answered(how);
+}
+
+void read_flow::answered(outcome how) {
   auto& counts = ns_->counts(s_.thread().index);
   auto& count = how == outcome::miss ? counts.misses : counts.hits;
   count.fetch_add(1, std::memory_order_relaxed);

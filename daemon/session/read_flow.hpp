@@ -45,7 +45,7 @@ class read_flow {
 
   [[nodiscard]] cache::bypass_reason prepare();
   [[nodiscard]] cache::bypass_reason plan_under_rules();
-  [[nodiscard]] task<void> bypass(cache::bypass_reason reason);
+  [[nodiscard]] task<void> bypass(cache::bypass_reason reason);  // begins with abandon(), at once
   [[nodiscard]] bool usable(const cache::entry_ref& e);
   [[nodiscard]] bool is_new_enough(const cache::entry_meta& meta) const noexcept;
   [[nodiscard]] bool complete() const noexcept;  // nothing is missing
@@ -61,10 +61,18 @@ class read_flow {
 
   [[nodiscard]] lookup look_in_memory();
   // True if the request was answered by another one's flight.
-  [[nodiscard]] task<bool> join_or_lead();
+  [[nodiscard]] prompt<bool> join_or_lead();
+  [[nodiscard]] task<bool> wait_for_flight(following other);
   [[nodiscard]] following follow_or_lead(bool last);
-  [[nodiscard]] task<void> look_in_redis();
-  [[nodiscard]] task<bool> get_from_redis();
+  [[nodiscard]] bool bar_if_shut();
+  // What was asked of Redis, and when.
+  struct redis_question {
+    cache::instant asked{};
+    std::shared_ptr<one_shot<cache::get_result>> answer{};
+  };
+  [[nodiscard]] redis_question ask_redis();
+  [[nodiscard]] bool take_from_redis(const redis_question& question, const cache::get_result& result);
+  [[nodiscard]] task<void> wait_for_lease();
   [[nodiscard]] task<bool> lease_in_redis();
   [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i, cache::instant asked);
   [[nodiscard]] bool raise_lower();
@@ -86,13 +94,19 @@ class read_flow {
   void reject(fill_rejection why);
   [[nodiscard]] task<void> send_own_bytes();
   [[nodiscard]] task<void> skip_reply();
-  [[nodiscard]] task<void> answer_from_entries(outcome how);
-  [[nodiscard]] task<void> answer_now(outcome how);
+  [[nodiscard]] prompt<void> answer_from_entries(outcome how);
+  [[nodiscard]] prompt<void> answer_now(outcome how);
+  [[nodiscard]] task<void> answer_slowly(outcome how, session::unsent rest);
   [[nodiscard]] task<void> answer_when_there_is_room(outcome how);
+  void answered(outcome how);
   void abandon(bool lost = false);  // `lost`: who waits for a flight of ours may read in our place
+
+  // Each step that nothing is waited for in goes by one moment.
+  void look_at_the_clock() noexcept { now_ = data_thread::now(); }
 
   session& s_;
   request& r_;
+  cache::instant now_{};
   cache::namespace_state* ns_ = nullptr;
   const config::cache_settings* settings_ = nullptr;
   cache::read_plan plan_;

@@ -111,6 +111,7 @@ void read_flow::explain_entries(explanation& out) {
 }
 
 task<void> read_flow::explain(explanation& out) {
+  look_at_the_clock();
   out.reason = explain_plan(out);
   if (settings_ == nullptr) co_return;
   explain_state(out);
@@ -122,8 +123,10 @@ task<void> read_flow::explain(explanation& out) {
   peek_in_memory(out);
   const bool seeks = out.reason == bypass_reason::none && out.not_now == bypass_reason::none && !complete();
   if (seeks && uses_redis()) {
-    static_cast<void>(co_await get_from_redis());
+    const auto question = ask_redis();
+    const auto got = co_await question.answer->wait();
     if (!s_.is_open()) co_return;
+    static_cast<void>(take_from_redis(question, got));
     const auto found = std::ranges::count_if(wanted_, [](const wanted& w) { return static_cast<bool>(w.entry); });
     out.in_redis = static_cast<std::size_t>(found) - out.in_memory;
   }

@@ -19,10 +19,9 @@ bool read_flow::uses_redis() const noexcept {
   return s_.thread().store != nullptr && (who_.mode == cache::promise::ttl || s_.shared().redis_covered.load());
 }
 
-task<void> read_flow::look_in_redis() {
-  if (!uses_redis()) co_return;
-  if (std::ranges::all_of(wanted_, &wanted::apart)) co_return;
-  if (may_find() && co_await get_from_redis()) co_return;
+// Until the lease is ours, or whoever has it has stored what is missing.
+task<void> read_flow::wait_for_lease() {
+  if (!s_.is_open()) co_return;
   for (const auto pause : pauses) {
     if (co_await lease_in_redis() || !proven_ || wanted_.size() > 1) co_return;
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor> timer(
@@ -30,20 +29,21 @@ task<void> read_flow::look_in_redis() {
     error_code ignored;
     co_await timer.async_wait(as_result(ignored));
     if (!s_.is_open()) co_return;
-    if (may_find() && co_await get_from_redis()) co_return;
+    if (!may_find()) continue;
+    look_at_the_clock();
+    const auto question = ask_redis();
+    const auto got = co_await question.answer->wait();
+    if (take_from_redis(question, got)) co_return;
   }
 }
 
-// True if nothing is missing any more.
-task<bool> read_flow::get_from_redis() {
+read_flow::redis_question read_flow::ask_redis() {
   auto& keys = s_.thread().keys;
   keys.clear();
   for (const auto& w : wanted_) {
     if (!w.entry) keys.push_back(w.key);
   }
-  const auto absent = keys.size();
-  const auto asked = data_thread::now();
-  const auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
+  auto answer = std::make_shared<one_shot<cache::get_result>>(s_.thread().get_executor());
   auto& store = *s_.thread().store;
   const auto deliver = [answer](cache::get_result got) { answer->deliver_here(std::move(got)); };
   if (who_.mode == cache::promise::strict) {
@@ -51,14 +51,20 @@ task<bool> read_flow::get_from_redis() {
   } else {
     store.get(ns_->name(), kind_, keys, deliver);
   }
-  const auto result = co_await answer->wait();
-  if (result.status != cache::store_status::ok || result.items.size() != absent) co_return false;
+  return {now_, std::move(answer)};
+}
+
+// True if nothing is missing any more.
+bool read_flow::take_from_redis(const redis_question& question, const cache::get_result& result) {
+  const auto absent = std::ranges::count_if(wanted_, [](const wanted& w) { return !w.entry; });
+  if (result.status != cache::store_status::ok || std::ssize(result.items) != absent) return false;
+  look_at_the_clock();
   bool all = true;
   std::size_t i = 0;
   for (auto& w : wanted_) {
-    if (!w.entry) all = accept_stored(w, result, i++, asked) && all;
+    if (!w.entry) all = accept_stored(w, result, i++, question.asked) && all;
   }
-  co_return all;
+  return all;
 }
 
 // R3. The namespace's token stands for G: it falls with every write that would raise it. What Redis says is left to
@@ -77,7 +83,7 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
   auto meta = stored->meta;
   // Without a flight of our own it is an answer to this request only; the generation does not matter then.
   meta.generation = w.flight ? w.flight->generation() : 0;
-  meta.filled = data_thread::now();
+  meta.filled = now_;
   meta.expires = meta.filled + item.remaining;
   meta.age_ms = cache::age_ms_of(*stored, item.remaining - (meta.filled - asked));
   auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);

@@ -63,15 +63,21 @@ task<exchange> settle_unanswered(session& s) {
   co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
 }
 
-}  // namespace
-
-cache::instant selection_deadline(const request& r) noexcept {
-  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(r.command.max_time_ms, 1'000'000));
-  const auto longest = r.command.is("endSessions") ? longest_farewell : longest_selection;
-  return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
+prompt<error_code> send_on(upstream_link& link, const request& r, protocol::byte_view bytes) {
+  const auto message = bytes.empty() ? protocol::byte_view(r.bytes) : bytes;
+  // What streams by goes on as it comes: a compressed message has to be known to its end before it begins. And what is
+  // large would keep everybody else of this thread waiting for as long as it takes to compress it.
+  const bool small = r.whole() && message.size() <= session::whole_limit;
+  return link.send(message, small ? r.command.name : std::string_view());
 }
 
-task<exchange> forward(session& s, request& r, protocol::byte_view bytes, const step* before_last) {
+exchange after_sending(session& s, exchange how) {
+  s.thread().metrics.upstream_busy_ended.add();
+  if (how != exchange::ok) s.drop_upstream();
+  return s.is_open() ? how : exchange::client_lost;
+}
+
+task<exchange> forward_later(session& s, request& r, protocol::byte_view bytes, const step* before_last) {
   auto* link = co_await s.upstream(selection_deadline(r));
   if (!s.is_open()) co_return exchange::client_lost;
   if (link == nullptr) co_return exchange::no_upstream;
@@ -82,19 +88,34 @@ task<exchange> forward(session& s, request& r, protocol::byte_view bytes, const 
   }
   s.thread().metrics.upstream_busy_begun.add();
   auto how = exchange::ok;
-  const auto message = bytes.empty() ? protocol::byte_view(r.bytes) : bytes;
-  // What streams by goes on as it comes: a compressed message has to be known to its end before it begins. And what is
-  // large would keep everybody else of this thread waiting for as long as it takes to compress it.
-  const bool small = r.whole() && message.size() <= session::whole_limit;
-  const auto command = small ? r.command.name : std::string_view();
-  if (co_await link->send(message, command)) {
+  if (co_await send_on(*link, r, bytes)) {
     how = exchange::upstream_lost;
   } else if (r.unread > 0) {
     how = co_await stream_request(s, r, *link, before_last);
   }
-  s.thread().metrics.upstream_busy_ended.add();
-  if (how != exchange::ok) s.drop_upstream();
-  co_return s.is_open() ? how : exchange::client_lost;
+  co_return after_sending(s, how);
+}
+
+task<exchange> finish_sending(session& s, prompt<error_code> rest) {
+  const bool failed = static_cast<bool>(co_await std::move(rest));
+  co_return after_sending(s, failed ? exchange::upstream_lost : exchange::ok);
+}
+
+}  // namespace
+
+cache::instant selection_deadline(const request& r) noexcept {
+  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(r.command.max_time_ms, 1'000'000));
+  const auto longest = r.command.is("endSessions") ? longest_farewell : longest_selection;
+  return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
+}
+
+prompt<exchange> forward(session& s, request& r, protocol::byte_view bytes, const step* before_last) {
+  auto* const link = s.pooled() == nullptr && r.whole() ? s.upstream_at_hand() : nullptr;
+  if (link == nullptr) return forward_later(s, r, bytes, before_last);
+  s.thread().metrics.upstream_busy_begun.add();
+  auto sent = send_on(*link, r, bytes);
+  if (!sent.await_ready()) return finish_sending(s, std::move(sent));
+  return after_sending(s, sent.await_resume() ? exchange::upstream_lost : exchange::ok);
 }
 
 task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
@@ -110,7 +131,9 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
     limit = protocol::max_message_size;
     room = {};
   }
-  auto got = co_await link->receive(reply.bytes, limit, room);
+  co_await link->first_bytes();
+  auto got = upstream_link::received::whole;
+  if (!link->receive_at_once(reply.bytes, limit, room)) got = co_await link->receive(reply.bytes, limit, room);
   if (got == upstream_link::received::crowded) got = co_await receive_with_room(s, *link, reply, limit);
   if (s.pooled() != nullptr) reply.held = s.hold(reply.bytes.size());
   if (!s.is_awaiting()) s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
@@ -136,18 +159,17 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
   co_return exchange::ok;
 }
 
-task<exchange> deliver(session& s, upstream_reply& reply) {
-  if (auto* const client = s.pooled()) {
-    client->reply_begun = true;
-    if (reply.whole) s.release_upstream();  // a client that is slow to take it holds up nobody
-  }
-  // F4: a state-change error goes on without the topologyVersion that would make a driver stream.
-  if (reply.viewed && reply.view.has_topology_version && is_state_change(reply.view)) {
-    protocol::byte_buffer patched;
-    protocol::append_without_topology_version(patched, reply.bytes);
-    co_return co_await s.send_reply(patched) ? exchange::ok : exchange::client_lost;
-  }
-  if (reply.whole) co_return co_await s.send_reply(reply.bytes) ? exchange::ok : exchange::client_lost;
+task<exchange> finish_delivery(prompt<bool> rest) {
+  co_return co_await std::move(rest) ? exchange::ok : exchange::client_lost;
+}
+
+task<exchange> deliver_without_topology_version(session& s, upstream_reply& reply) {
+  protocol::byte_buffer patched;
+  protocol::append_without_topology_version(patched, reply.bytes);
+  co_return co_await s.send_reply(patched) ? exchange::ok : exchange::client_lost;
+}
+
+task<exchange> deliver_in_pieces(session& s, upstream_reply& reply) {
   // In pieces as they come: a compressed request may be answered without compression.
   if (!co_await s.send(reply.bytes)) co_return exchange::client_lost;
   held_bytes held;
@@ -160,6 +182,21 @@ task<exchange> deliver(session& s, upstream_reply& reply) {
   }
   if (link != nullptr && link->is_open()) link->release_memory();
   co_return exchange::ok;
+}
+
+prompt<exchange> deliver(session& s, upstream_reply& reply) {
+  if (auto* const client = s.pooled()) {
+    client->reply_begun = true;
+    if (reply.whole) s.release_upstream();  // a client that is slow to take it holds up nobody
+  }
+  // F4: a state-change error goes on without the topologyVersion that would make a driver stream.
+  if (reply.viewed && reply.view.has_topology_version && is_state_change(reply.view)) {
+    return deliver_without_topology_version(s, reply);
+  }
+  if (!reply.whole) return deliver_in_pieces(s, reply);
+  auto sent = s.send_reply(reply.bytes);
+  if (!sent.await_ready()) return finish_delivery(std::move(sent));
+  return sent.await_resume() ? exchange::ok : exchange::client_lost;
 }
 
 void leave_deposed(session& s, const protocol::reply_view& reply) {

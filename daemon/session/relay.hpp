@@ -29,11 +29,11 @@ struct upstream_reply {
 // Sends the request; `bytes` in place of its own if not empty (only for a whole request). `before_last`, if given, is
 // awaited before the last bytes of a request leave that is streamed: until then no server can carry it out.
 using step = std::function<task<void>()>;
-[[nodiscard]] task<exchange> forward(session& s, request& r, protocol::byte_view bytes = {},
-                                     const step* before_last = nullptr);
+[[nodiscard]] prompt<exchange> forward(session& s, request& r, protocol::byte_view bytes = {},
+                                       const step* before_last = nullptr);
 [[nodiscard]] task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit = session::whole_limit);
 // To the client; what is left of a large reply is streamed.
-[[nodiscard]] task<exchange> deliver(session& s, upstream_reply& reply);
+[[nodiscard]] prompt<exchange> deliver(session& s, upstream_reply& reply);
 
 // All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request. `proves`: of a find, the
 // namespace that an ok answer lets this client read (I2).

@@ -6,6 +6,7 @@
 #include "cache/bypass_reason.hpp"
 #include "cache/time.hpp"
 #include "daemon/buffer_budget.hpp"
+#include "daemon/in_flight_request.hpp"
 #include "daemon/metrics.hpp"
 #include "protocol/command_view.hpp"
 
@@ -21,7 +22,8 @@ struct request {
   bool crowded_out = false;          // there was no room to hold it: it is to be shed
   bool understood = false;           // `command` holds something; a large message's front is looked at by serve()
   cache::instant received{};
-  std::size_t label = 0;  // cache::command_label
+  std::size_t label = 0;    // cache::command_label
+  in_flight_request place;  // once it is one of those that may be in flight
 
   [[nodiscard]] bool whole() const noexcept { return unread == 0; }
 };

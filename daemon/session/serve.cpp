@@ -3,7 +3,6 @@
 #include <array>
 
 #include "daemon/hello.hpp"
-#include "daemon/in_flight_request.hpp"
 #include "daemon/own_command.hpp"
 #include "daemon/session/flows.hpp"
 
@@ -75,9 +74,23 @@ bool ends_something(const protocol::command_view& command) noexcept {
   return std::ranges::find(names, command.name) != names.end();
 }
 
+task<void> serve_plain_read(session& s, request& r) {
+  if (r.command.is("find") && r.whole() && !r.command.has_txn_number) return serve_read(s, r);
+  return relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
+}
+
+// Pooled: it may go to another server than the one whose answers are kept.
+task<void> serve_pooled_read(session& s, request& r) {
+  const bool is_valid = co_await prefer(s, r);  // in a condition g++ 12 would make a coroutine of it that never begins
+  if (!is_valid) co_return;
+  if (!reads_the_target(s)) co_return co_await relay(s, r, {outcome::bypass, cache::bypass_reason::read_preference});
+  co_await serve_plain_read(s, r);
+}
+
+// No coroutine: what it returns is the flow itself.
 task<void> serve_command(session& s, request& r) {
   const auto& command = r.command;
-  if (command.is(own_command_name)) co_return co_await serve_own_command(s, r);
+  if (command.is(own_command_name)) return serve_own_command(s, r);
   cache::write_plan plan;
   cache::plan_write(command, r.understood && r.whole(), plan);
   if (command.is("getMore")) {
@@ -90,7 +103,7 @@ task<void> serve_command(session& s, request& r) {
     // W6: what a transaction writes shows itself at its commit.
     s.shared().transactions.collect(command.lsid, command.txn_number, command.starts_transaction,
                                     std::move(plan.targets));
-    co_return co_await relay(s, r, {outcome::bypass, cache::bypass_reason::transaction});
+    return relay(s, r, {outcome::bypass, cache::bypass_reason::transaction});
   }
   switch (plan.kind) {
     case cache::command_kind::write:
@@ -99,23 +112,33 @@ task<void> serve_command(session& s, request& r) {
       if (!r.whole() && !shows_its_body(r)) s.shared().transactions.lose_sight();
       [[fallthrough]];
     case cache::command_kind::commit:
-      co_return co_await serve_write(s, r, std::move(plan));
+      return serve_write(s, r, std::move(plan));
     case cache::command_kind::read:
     case cache::command_kind::session:
       break;
   }
   if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
-  if (s.pooled() != nullptr && plan.kind == cache::command_kind::read) {
-    if (!co_await prefer(s, r)) co_return;
-    if (!reads_the_target(s)) co_return co_await relay(s, r, {outcome::bypass, cache::bypass_reason::read_preference});
-  }
-  if (command.is("find") && r.whole() && !command.has_txn_number) co_return co_await serve_read(s, r);
-  co_await relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
+  if (s.pooled() != nullptr && plan.kind == cache::command_kind::read) return serve_pooled_read(s, r);
+  return serve_plain_read(s, r);
 }
 
-}  // namespace
+// One that may be carried out: as one of those that may be in flight at once.
+task<void> serve_admitted(session& s, request& r) {
+  const auto& command = r.command;
+  if (is_awaited(command)) return serve_command(s, r);
+  r.place = in_flight_request(s.shared().in_flight);
+  const bool in_any_case = ends_something(command) || asks_for_status(command);
+  if (in_any_case || r.place.is_within(s.thread().settings->listen.max_in_flight)) return serve_command(s, r);
+  r.place.leave();
+  return shed(s, r, shed_reason::in_flight);
+}
 
-task<void> serve(session& s, request& r) {
+// Most are: nothing has to be waited for before they are handed on.
+bool is_plain(session& s, const request& r) noexcept {
+  return r.understood && r.whole() && s.pooled() == nullptr && !is_own_affair(r.command.name);
+}
+
+task<void> look_and_serve(session& s, request& r) {
   if (r.header.code == protocol::opcode::query) {
     protocol::op_query query;
     static_cast<void>(protocol::parse_op_query(r.bytes, query));
@@ -143,14 +166,15 @@ task<void> serve(session& s, request& r) {
   if (r.whole() && is_hello(command.name)) co_return co_await serve_hello(s, r, command.message.body);
   if (r.whole() && is_authentication(command.name)) co_return co_await serve_authentication(s, r);
   if (s.pooled() != nullptr && !co_await admit(s, r)) co_return;
-  if (is_awaited(command)) co_return co_await serve_command(s, r);
-  in_flight_request place(s.shared().in_flight);
-  const bool in_any_case = ends_something(command) || asks_for_status(command);
-  if (place.is_within(s.thread().settings->listen.max_in_flight) || in_any_case) {
-    co_return co_await serve_command(s, r);
-  }
-  place.leave();
-  co_await shed(s, r, shed_reason::in_flight);
+  co_await serve_admitted(s, r);
+}
+
+}  // namespace
+
+task<void> serve(session& s, request& r) {
+  if (!is_plain(s, r)) return look_and_serve(s, r);
+  r.label = cache::command_label(r.command.name);
+  return serve_admitted(s, r);
 }
 
 }  // namespace mongocached::daemon

@@ -97,6 +97,10 @@ class session : public std::enable_shared_from_this<session> {
     auto* const link = pooled_ ? pooled_->link.get() : upstream_.get();
     return link != nullptr && link->is_open() ? link : nullptr;
   }
+  // Passthrough: the one that upstream() would give without waiting; null if it would wait.
+  [[nodiscard]] upstream_link* upstream_at_hand() {
+    return open_ && goes_to(*thread_.upstream) ? upstream_.get() : nullptr;
+  }
   void drop_upstream() noexcept;
   // Completes true when the upstream's snapshot changes, false at `until`.
   [[nodiscard]] task<bool> upstream_change(cache::instant until);

@@ -40,7 +40,7 @@ void session::interrupt_upstream() {
 
 prompt<upstream_link*> session::upstream(cache::instant until, bool handshake) {
   if (pooled_) return borrow(until);
-  if (open_ && goes_to(*thread_.upstream)) return upstream_.get();
+  if (auto* const link = upstream_at_hand()) return link;
   return find_upstream(until, handshake);
 }
 
