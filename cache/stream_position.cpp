@@ -39,7 +39,7 @@ cluster_time stream_position::applied(const batch& b) noexcept {
 
   cluster_time reached = from_ == 0 ? 0 : from_ - 1;
   if (!empty) reached = std::max(reached, is_kept(guard::transaction_time) ? b.last_event - 1 : b.last_event);
-  if (counts) reached = std::max(reached, b.token > boundary_ ? b.token : b.token - 1);
+  if (counts) reached = std::max(reached, b.token > boundary_ && !mongos_ ? b.token : b.token - 1);
   if (empty && !mongos_) {
     for (const cluster_time whole : {newest_event_, counts ? b.token : 0}) {
       if (whole <= previous_reply_) reached = std::max(reached, whole);

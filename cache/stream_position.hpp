@@ -3,9 +3,12 @@
 //
 // A position equal to an event's time T gives only T-1, because a transaction's events share one time and may span
 // batches; T itself follows with a later position, or with an empty batch from a server that had seen T as committed
-// before it was asked. A mongos also answers an empty batch while a shard has not answered, so there only a later
-// position counts. The same holds for the time that the stream was opened or resumed at: the first batch may come
+// before it was asked. The same holds for the time that the stream was opened or resumed at: the first batch may come
 // before anything was read.
+//
+// A mongos also answers an empty batch while a shard has not answered, and shards share no clock: one may have promised
+// T while another's event of the same time is still to be told, sorted behind that promise (so does
+// src/mongo/s/query/async_results_merger.cpp). So there a position T, whatever it is of, gives only T-1.
 //
 // The token of the reply that opened the stream says nothing: a server may make it up from its clock before it has read
 // anything, ahead of what it will tell next. A token's time counts only where the decoder was seen to be right for this
