@@ -13,6 +13,13 @@ void writing_cursors::opened(std::int64_t cursor, const std::vector<write_target
   any_.store(true, std::memory_order_release);
 }
 
+void writing_cursors::exhausted(std::int64_t cursor) {
+  if (!any_.load(std::memory_order_acquire)) return;
+  const std::scoped_lock lock(mutex_);
+  open_.erase(cursor);
+  if (open_.empty() && !overflowed_) any_.store(false, std::memory_order_release);
+}
+
 std::vector<write_target> writing_cursors::targets(std::int64_t cursor) const {
   if (!any_.load(std::memory_order_acquire)) return {};
   const std::scoped_lock lock(mutex_);

@@ -17,6 +17,8 @@ class writing_cursors {
   explicit writing_cursors(std::size_t limit = 1000) : limit_(limit) {}
 
   void opened(std::int64_t cursor, const std::vector<write_target>& targets);
+  // A batch said that there is no more.
+  void exhausted(std::int64_t cursor);
   // What a getMore on it may change; empty: nothing. The cursor is remembered: it may write at any batch.
   [[nodiscard]] std::vector<write_target> targets(std::int64_t cursor) const;
 

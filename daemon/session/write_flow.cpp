@@ -129,6 +129,14 @@ task<void> forget(session& s, write_state& write) {
   if (!write.announced.empty()) co_await invalidate_shared(s, write);
 }
 
+void note_writing_cursor(session& s, const request& r, const cache::write_plan& plan, const upstream_reply& reply) {
+  if (!reply.viewed) return;
+  auto& cursors = s.shared().writing_cursors;
+  if (plan.deferred) cursors.opened(reply.view.cursor_id, plan.targets);
+  const bool ended = reply.view.ok && reply.view.cursor_id == 0;
+  if (ended && r.command.is("getMore")) cursors.exhausted(r.command.first.integer().value_or(0));
+}
+
 task<exchange> write_through(session& s, request& r, const cache::write_plan& plan, write_state& write) {
   const step begin_now = [&s, &write] { return begin(s, write); };
   if (r.whole()) co_await begin_now();
@@ -154,7 +162,7 @@ task<exchange> write_through(session& s, request& r, const cache::write_plan& pl
     co_await forget(s, write);
   } else {
     settle_locally(s, *write.pending, reply);
-    if (plan.deferred && reply.viewed) s.shared().writing_cursors.opened(reply.view.cursor_id, plan.targets);
+    note_writing_cursor(s, r, plan, reply);
     co_await invalidate_shared(s, write);
   }
   const auto delivered = co_await deliver(s, reply);

@@ -30,6 +30,18 @@ TEST(writing_cursors, a_reply_without_a_cursor_opens_none) {
   EXPECT_TRUE(cursors.targets(0).empty());
 }
 
+TEST(writing_cursors, one_that_ended_makes_room) {
+  writing_cursors cursors(1);
+  cursors.opened(5, output());
+  cursors.exhausted(7);
+  EXPECT_FALSE(cursors.targets(5).empty());
+  cursors.exhausted(5);
+  EXPECT_TRUE(cursors.targets(5).empty());
+  cursors.opened(6, output());
+  EXPECT_EQ(cursors.targets(6).at(0).reach, extent::collection);
+  EXPECT_TRUE(cursors.targets(7).empty());
+}
+
 TEST(writing_cursors, past_the_limit_an_unknown_cursor_reaches_everything_W4) {
   writing_cursors cursors(1);
   cursors.opened(5, output());
