@@ -92,6 +92,7 @@ struct process {
 
   std::atomic<default_level> default_read_level{default_level::unknown};
   std::atomic<cache::instant::rep> default_read_level_until{0};
+  std::atomic<std::uint32_t> default_changes{0};  // of those defaults, by clients of ours
 
   std::atomic<std::int32_t> last_connection_id{0};
   std::atomic<std::uint32_t> last_read{0};  // numbers the reads that fill the cache (entry_meta::read)

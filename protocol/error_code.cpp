@@ -22,6 +22,10 @@ const char* name_of(error_code code) noexcept {
       return "CursorNotFound";
     case error_code::max_time_ms_expired:
       return "MaxTimeMSExpired";
+    case error_code::query_exceeded_memory_limit:
+      return "QueryExceededMemoryLimitNoDiskUseAllowed";
+    case error_code::interrupted:
+      return "Interrupted";
     case error_code::invalid_options:
       return "InvalidOptions";
     case error_code::command_not_found:

@@ -133,6 +133,7 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
 // S2: a server without the command has no default set; one that refuses to tell may have any.
 task<bool> ask_default_level(session& s) {
   const auto asked = data_thread::now();
+  const auto changes = s.shared().default_changes.load();
   protocol::byte_buffer message;
   protocol::reply_view reply;
   if (!co_await s.ask(on_admin("getDefaultRWConcern"), message, reply)) co_return false;
@@ -147,6 +148,7 @@ task<bool> ask_default_level(session& s) {
   }
   s.shared().default_read_level.store(level);
   s.shared().default_read_level_until.store((asked + s.thread().settings->cache.ttl).count());
+  if (s.shared().default_changes.load() != changes) s.shared().default_read_level_until.store(0);
   co_return true;
 }
 

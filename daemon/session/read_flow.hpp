@@ -93,7 +93,8 @@ class read_flow {
   void store_in_redis();
   void reject(fill_rejection why);
   [[nodiscard]] task<void> send_own_bytes();
-  [[nodiscard]] task<void> skip_reply();
+  [[nodiscard]] task<exchange> skip_reply();
+  [[nodiscard]] task<void> end_in(exchange failure);
   [[nodiscard]] prompt<void> answer_from_entries(outcome how);
   [[nodiscard]] prompt<void> answer_now(outcome how);
   [[nodiscard]] task<void> answer_slowly(outcome how, session::unsent rest);

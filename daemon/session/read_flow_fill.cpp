@@ -31,10 +31,19 @@ bool from_current_primary(session& s) {
 }  // namespace
 
 // R4: an error that what we changed in the command cannot have caused, or that the server itself tells drivers how to
-// take: the client is to see it as if it had asked alone.
-bool is_the_clients_own(const upstream_reply& reply) {
+// take: the client is to see it as if it had asked alone. What was killed stays so, and what costs too much is not
+// asked for twice.
+bool is_the_clients_own(const request& r, const upstream_reply& reply) {
   if (!reply.whole || !reply.viewed || reply.view.ok) return false;
-  return protocol::is_server_trouble(reply.view.code) || reply.body.find("errorLabels").has_value();
+  switch (static_cast<protocol::error_code>(reply.view.code)) {
+    case protocol::error_code::interrupted:
+    case protocol::error_code::query_exceeded_memory_limit:
+      return true;
+    case protocol::error_code::max_time_ms_expired:
+      return data_thread::now() >= r.received + std::chrono::milliseconds(r.command.max_time_ms);
+    default:
+      return protocol::is_server_trouble(reply.view.code) || reply.body.find("errorLabels").has_value();
+  }
 }
 
 // R4: a read may not ask for a time that the primary has not reached yet, as far as is known.
@@ -72,19 +81,28 @@ void read_flow::set_apart() {
 
 task<void> read_flow::send_own_bytes() {
   abandon();
+  shorten_max_time(r_, data_thread::now() - r_.received);
   ns_->counts(s_.thread().index).misses.fetch_add(1, std::memory_order_relaxed);
   co_await relay(s_, r_, {outcome::miss, cache::bypass_reason::none});
 }
 
-task<void> read_flow::skip_reply() {
+task<exchange> read_flow::skip_reply() {
   auto* link = s_.open_upstream();
-  if (link == nullptr) co_return;
+  const auto lost = [this] { return s_.is_open() ? exchange::upstream_lost : exchange::client_lost; };
+  if (link == nullptr) co_return lost();
   // GCC 12 evaluates a co_await behind && in the condition of a loop whatever stands before it.
   while (link->unread() > 0) {
     const auto piece = co_await link->read_rest();
-    if (piece.empty()) co_return;
+    if (piece.empty()) co_return lost();
   }
   link->release_memory();
+  co_return exchange::ok;
+}
+
+task<void> read_flow::end_in(exchange how) {
+  abandon(true);
+  co_await fail(s_, r_, how);
+  s_.finished(r_, {outcome::error, cache::bypass_reason::none});
 }
 
 task<void> read_flow::fill() {
@@ -102,6 +120,7 @@ task<void> read_flow::fill() {
   if (level_ == cache::entry_level::majority && r_.command.level != protocol::read_level::majority) {
     changes.level = protocol::read_level::majority;
   }
+  shorten_max_time(r_, data_thread::now() - r_.received);
   const bool altered = changes_anything(r_.command, changes);
   protocol::byte_buffer command;
   if (altered) append_fill_command(command, r_.command, changes);
@@ -114,11 +133,7 @@ task<void> read_flow::fill() {
   if (how == exchange::ok) {
     how = co_await receive(s_, reply, batch ? batch_reply_limit : settings_->max_entry + reply_slack);
   }
-  if (how != exchange::ok) {
-    abandon(true);
-    co_await fail(s_, r_, how);
-    co_return s_.finished(r_, {outcome::error, cache::bypass_reason::none});
-  }
+  if (how != exchange::ok) co_return co_await end_in(how);
   const bool reshaped = changes.whole_document || changes.ids != nullptr;
   if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
   bool taken = false;
@@ -141,10 +156,10 @@ task<void> read_flow::fill() {
     co_return co_await answer_from_entries(outcome::miss);
   }
   const bool refused = reply.whole && !(reply.viewed && reply.view.ok);
-  if ((reshaped || (altered && refused)) && !is_the_clients_own(reply)) {
+  if ((reshaped || (altered && refused)) && !is_the_clients_own(r_, reply)) {
     // R4: an altered command's answer never reaches the client when it is an error that the change may have caused, or
     // cannot be turned into the client's own.
-    co_await skip_reply();
+    if (const auto skipped = co_await skip_reply(); skipped != exchange::ok) co_return co_await end_in(skipped);
     co_return co_await send_own_bytes();
   }
   how = co_await deliver(s_, reply);

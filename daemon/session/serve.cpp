@@ -79,6 +79,17 @@ task<void> serve_plain_read(session& s, request& r) {
   return relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
 }
 
+// S2: what is known of the cluster's defaults falls before they change, and again once they have.
+task<void> serve_change_of_defaults(session& s, request& r) {
+  const auto forget = [&s] {
+    ++s.shared().default_changes;
+    s.shared().default_read_level_until.store(0);
+  };
+  forget();
+  co_await relay(s, r, {outcome::bypass, cache::bypass_reason::not_a_read});
+  forget();
+}
+
 // Pooled: it may go to another server than the one whose answers are kept.
 task<void> serve_pooled_read(session& s, request& r) {
   const bool is_valid = co_await prefer(s, r);  // in a condition g++ 12 would make a coroutine of it that never begins
@@ -118,6 +129,7 @@ task<void> serve_command(session& s, request& r) {
       break;
   }
   if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
+  if (command.is("setDefaultRWConcern")) return serve_change_of_defaults(s, r);
   if (s.pooled() != nullptr && plan.kind == cache::command_kind::read) return serve_pooled_read(s, r);
   return serve_plain_read(s, r);
 }

@@ -115,7 +115,8 @@ class session : public std::enable_shared_from_this<session> {
     if (pooled_) return_link(true);
   }
   // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the
-  // connection was lost; a reply that is too large or malformed counts as lost.
+  // connection was lost; a malformed reply counts as lost. One that there is no room for counts as a refusal without a
+  // code, with an empty message.
   [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
                                protocol::reply_view& reply);
   // The $clusterTime that this client's hits may carry (S8): the newest one that is signed for everybody, else this

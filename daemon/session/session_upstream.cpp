@@ -8,8 +8,6 @@
 namespace mongocached::daemon {
 namespace {
 
-constexpr std::size_t own_reply_limit = 1 << 20;
-
 std::string_view name_of_command(protocol::byte_view document) {
   protocol::bson_element first;
   protocol::bson_cursor fields(*protocol::bson_view::parse(document));
@@ -55,9 +53,9 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
   while (open_) {
     const auto target = thread_.upstream;
     if (goes_to(*target)) co_return upstream_.get();
-    if (upstream_ && upstream_->is_open() && identity_.is_bound()) {
-      // F4: this client's identity cannot be set up again for it.
-      close(disconnect::primary_changed);
+    if (upstream_ && identity_.is_bound()) {
+      // F4: this client's identity cannot be set up again for it. Nor on another connection to the same server.
+      close(upstream_->is_open() ? disconnect::primary_changed : disconnect::upstream_lost);
       co_return nullptr;
     }
     drop_upstream();
@@ -112,7 +110,20 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   protocol::append_op_msg(message, id, 0, 0, *protocol::bson_view::parse(document));
   if (pooled_) pooled_->link->owes_reply(id);
   if (co_await link->send(message, name_of_command(document))) co_return false;
-  const auto got = co_await link->receive(reply_message, own_reply_limit);
+  held_bytes held;
+  const auto got =
+      co_await link->receive(reply_message, protocol::max_message_size, {.from = &shared().buffers, .held = &held});
+  if (got == upstream_link::received::no_room && (!pooled_ || pooled_->link->is_owed(reply_message))) {
+    // What there is no room for is not told: the same as refused.
+    while (link->unread() > 0) {
+      const auto piece = co_await link->read_rest(upstream_link::small_piece);
+      if (piece.empty()) co_return false;
+    }
+    if (pooled_) pooled_->link->paid();
+    reply_message.clear();
+    reply = {};
+    co_return true;
+  }
   protocol::op_msg parsed;
   if (got != upstream_link::received::whole || (pooled_ && !pooled_->link->is_owed(reply_message)) ||
       protocol::parse_op_msg(reply_message, parsed) != protocol::op_msg_error::none ||

@@ -185,6 +185,32 @@ TEST_F(SessionCache, an_error_about_the_server_reaches_the_client_as_it_is_R4) {
   }
 }
 
+// What was killed stays so, and what costs too much is not asked for twice.
+TEST_F(SessionCache, an_error_that_ends_the_read_reaches_the_client_as_it_is_R4) {
+  prime();
+  static_cast<void>(client.ask(update()));
+  std::size_t asked_before = finds();
+  for (const int code : {11601, 292, 50}) {
+    upstream.on("find", [code](const asked&) { return failed(code); });
+    EXPECT_EQ(code_of(client.ask(find())), code);
+    EXPECT_EQ(finds(), ++asked_before);
+    EXPECT_TRUE(upstream.last("find").body.view().find("readConcern")) << "it was altered";
+  }
+}
+
+// Time that the server was told to wait, and the client was not.
+TEST_F(SessionCache, a_time_limit_within_the_clients_own_is_tried_again_with_what_is_left_R4) {
+  prime();
+  static_cast<void>(client.ask(update()));
+  upstream.on("find", [](const asked& q) {
+    return q.body.view().find("readConcern") ? failed(50) : found({document{{"_id", 1}}});
+  });
+  const document command{
+      {"find", "things"}, {"filter", document{{"_id", 1}}}, {"maxTimeMS", 3'600'000}, {"$db", "shop"}};
+  EXPECT_TRUE(is_ok(client.ask(command)));
+  EXPECT_LE(field_in(upstream.last("find").body.view(), "maxTimeMS").integer(), 3'600'000);
+}
+
 TEST_F(SessionCache, an_altered_commands_error_never_reaches_the_client_R4) {
   prime();
   static_cast<void>(client.ask(update()));
@@ -194,6 +220,49 @@ TEST_F(SessionCache, an_altered_commands_error_never_reaches_the_client_R4) {
   EXPECT_TRUE(is_ok(client.ask(find())));
   EXPECT_EQ(finds(), 3U);
   EXPECT_EQ(upstream.last("find").body.bytes(), find().bytes());
+}
+
+// F4: what this client is to the server it is on that connection only. The front of a reply that is to be skipped, and
+// no more of it.
+TEST_F(SessionCache, who_logged_in_is_not_moved_to_a_connection_that_nobody_logged_in_on_F4) {
+  authenticate();
+  upstream.on("find", [](const asked& q) {
+    const document large{{"_id", 1}, {"x", std::string(8'000'000, 'x')}};
+    auto bytes = op_msg_message(found({large}), {.request_id = 1, .response_to = q.id});
+    bytes.resize(bytes.size() / 2);
+    return answer::last_words(std::move(bytes));
+  });
+  client.send(document{
+      {"find", "things"}, {"filter", document{{"_id", 1}}}, {"projection", document{{"_id", 1}}}, {"$db", "shop"}});
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::upstream_lost), 1U);
+  EXPECT_EQ(finds(), 1U);
+}
+
+TEST_F(SessionCache, a_collection_with_a_long_validator_is_cached_like_any_other_K1) {
+  upstream.on("listCollections", [](const asked&) {
+    return collection_listed("collection", document{{"validator", document{{"x", std::string(3'000'000, 'v')}}}});
+  });
+  prime();
+}
+
+TEST_F(SessionCache, a_collection_whose_options_there_is_no_room_for_is_cached_by_id_K1) {
+  upstream.on("listCollections", [](const asked& q) {
+    const auto validator = q.body.view().find("nameOnly") ? std::string() : std::string(3'000'000, 'v');
+    return collection_listed("collection", document{{"validator", document{{"x", validator}}}});
+  });
+  shared.buffers.set_limit(1'000'000);
+  const auto others = shared.buffers.hold(500'000);
+  prime();
+}
+
+TEST_F(SessionCache, a_change_of_the_default_read_concern_is_asked_for_S2) {
+  prime();
+  EXPECT_EQ(upstream.count("getDefaultRWConcern"), 1U);
+  EXPECT_TRUE(is_ok(client.ask(document{
+      {"setDefaultRWConcern", 1}, {"defaultReadConcern", document{{"level", "majority"}}}, {"$db", "admin"}})));
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_EQ(upstream.count("getDefaultRWConcern"), 2U);
 }
 
 TEST_F(SessionCache, a_read_beyond_the_newest_time_seen_is_forwarded_as_it_is_R4) {

@@ -52,6 +52,12 @@ struct answer {
     out.bytes = std::move(bytes);
     return out;
   }
+  // These bytes, and then the connection ends.
+  static answer last_words(byte_buffer bytes) {
+    auto out = raw(std::move(bytes));
+    out.close = true;
+    return out;
+  }
   static answer none() {
     answer out{document()};
     out.silent = true;
@@ -227,9 +233,9 @@ class scripted_upstream {
     const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size(),
                          with, id};
     const answer reply = decide(question);
+    if (!reply.bytes.empty()) return write_all(client, reply.bytes) && !reply.close;
     if (reply.close) return false;
     if (reply.silent) return true;
-    if (!reply.bytes.empty()) return write_all(client, reply.bytes);
     const auto plain = op_msg_message(reply.body, {.request_id = 1, .response_to = id});
     if (with == protocol::compressor::none) return write_all(client, plain);
     byte_buffer packed;
