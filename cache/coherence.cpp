@@ -119,11 +119,14 @@ void coherence::renew_wide(const write_target& target) {
   }
 }
 
+// What is dropped at once; while it is marked nothing of it is looked up anyway. DDL drops at its end: many may send it
+// who may not do it.
 bool coherence::mark(const write_target& target, std::uint64_t term) {
   const bool by_stream = relies_on_stream(target, term);
+  const bool drops = !by_stream && !target.ddl;
   if (reaches_beyond_a_collection(target)) {
     everywhere_.begin();
-    if (!by_stream) renew_wide(target);
+    if (drops) renew_wide(target);
     return false;
   }
   auto* ns = state_of(target);
@@ -134,15 +137,14 @@ bool coherence::mark(const write_target& target, std::uint64_t term) {
     judge_lists(*ns, target);
   } else {
     ns->writes(key_kind::list).begin();
-    if (!by_stream) renew(*ns, key_kind::list);
+    if (drops) renew(*ns, key_kind::list);
   }
   if (target.reach == extent::keys) {
     for_each_key(target, [this](key_view key) { flights_.mark(key); });
   } else {
     ns->writes(key_kind::document).begin();
-    if (!by_stream) renew(*ns, key_kind::document);
+    if (drops) renew(*ns, key_kind::document);
   }
-  if (target.ddl) ns->void_cacheability();
   return judged;
 }
 

@@ -130,6 +130,28 @@ TEST_F(SessionLarge, who_sends_a_write_slowly_holds_back_nobody) {
   EXPECT_TRUE(is_ok(other.reply()));
 }
 
+// Of the reply's beginning there is no more than a header at first, which does not tell that another reply follows.
+TEST_F(SessionLarge, a_large_reply_that_another_one_follows_may_begin_with_little) {
+  upstream.on("getMore", [this](const asked& q) {
+    const document batch{{"cursor", document{{"nextBatch", array{std::string(300'000, 'x')}}, {"id", 7L}}},
+                         {"ok", 1.0}};
+    auto bytes = op_msg_message(batch, {.request_id = 1, .response_to = q.id, .flags = protocol::op_msg_flags::more_to_come});
+    const auto last = op_msg_message(okay(), {.request_id = 2, .response_to = 1});
+    bytes.insert(bytes.end(), last.begin(), last.end());
+    auto out = answer::raw(std::move(bytes));
+    out.first = protocol::header_size + 2;
+    out.pause = [this] {
+      const auto ticks = thread.metrics.ticks.value();
+      while (thread.metrics.ticks.value() < ticks + 1) std::this_thread::yield();
+    };
+    return out;
+  });
+  client.send(document{{"getMore", 7L}, {"collection", "things"}, {"$db", "shop"}},
+              {.flags = protocol::op_msg_flags::exhaust_allowed});
+  EXPECT_EQ(client.receive().size() > 300'000, true);
+  EXPECT_EQ(loopback_client::response_to(client.receive()), 1);
+}
+
 TEST_F(SessionLarge, who_leaves_in_the_middle_of_a_write_has_written_nothing) {
   prime();
   {
@@ -144,9 +166,26 @@ TEST_F(SessionLarge, who_leaves_in_the_middle_of_a_write_has_written_nothing) {
 
 TEST_F(SessionLarge, what_the_cluster_refuses_costs_nobody_what_is_cached) {
   prime();
-  for (const auto* command : {"drop", "createUser", "createIndexes", "convertToCapped"}) {
+  for (const auto* command : {"drop", "createUser", "createIndexes", "convertToCapped", "dropDatabase"}) {
     upstream.on(command, [](const asked&) { return failed(unauthorized); });
-    EXPECT_EQ(code_of(other.ask(document{{command, "others"}, {"$db", "shop"}})), unauthorized);
+    for (const auto* collection : {"others", "things"}) {
+      EXPECT_EQ(code_of(other.ask(document{{command, collection}, {"$db", "shop"}})), unauthorized);
+      expect_hit();
+    }
+  }
+}
+
+TEST_F(SessionLarge, while_a_collection_is_dropped_nothing_of_it_is_answered_from_here_W1) {
+  prime();
+  for (const auto* command : {"drop", "dropDatabase"}) {
+    held_answer held(okay());
+    upstream.on(command, held.handler());
+    other.send(document{{command, "things"}, {"$db", "shop"}});
+    held.wait_until_asked_for();
+    expect_asked();
+    held.release();
+    EXPECT_TRUE(is_ok(other.reply()));
+    expect_asked();  // what was cached before is gone
     expect_hit();
   }
 }

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,11 +16,19 @@ class StartError(RuntimeError):
     """A server did not come up; the message ends with its log."""
 
 
+given_out: deque[int] = deque(maxlen=100)
+
+
 def free_port() -> int:
-    """A port nobody listens on just now. Another may take it: see `start_on_free_port`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port nobody listens on just now, and none that was given out a moment ago. Another may take
+    it: see `start_on_free_port`."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in given_out:
+            given_out.append(port)
+            return port
 
 
 class Process:

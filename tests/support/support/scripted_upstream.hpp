@@ -38,9 +38,11 @@ struct asked {
 // What becomes of it.
 struct answer {
   document body;
-  bool close = false;                                 // the connection ends instead of a reply
-  bool silent = false;                                // no reply (w: 0)
-  byte_buffer bytes;                                  // in place of the reply, if not empty
+  bool close = false;     // the connection ends instead of a reply
+  bool silent = false;    // no reply (w: 0)
+  byte_buffer bytes;      // in place of the reply, if not empty
+  std::size_t first = 0;  // of these so many, then what `pause` takes, then the rest
+  std::function<void()> pause{};
   answer(document reply) : body(std::move(reply)) {}  // NOLINT: reads as a reply
   static answer hang_up() {
     answer out{document()};
@@ -233,6 +235,12 @@ class scripted_upstream {
     const asked question{std::string(command.name), document(byte_buffer(bytes.begin(), bytes.end())), message.size(),
                          with, id};
     const answer reply = decide(question);
+    if (reply.pause) {
+      const byte_view all(reply.bytes);
+      if (!write_all(client, all.first(reply.first))) return false;
+      reply.pause();
+      return write_all(client, all.subspan(reply.first));
+    }
     if (!reply.bytes.empty()) return write_all(client, reply.bytes) && !reply.close;
     if (reply.close) return false;
     if (reply.silent) return true;
