@@ -1,5 +1,7 @@
 #include "daemon/pooled/pins.hpp"
 
+#include <algorithm>
+
 namespace mongocached::daemon {
 namespace {
 
@@ -26,23 +28,42 @@ std::string transaction_key(user_id user, protocol::byte_view lsid, std::int64_t
   return out;
 }
 
-void pin_table::put(std::string key, server_address where, cache::instant now) {
+void pin_table::put(user_id user, std::string key, server_address where, cache::instant now) {
   const std::scoped_lock lock(mutex_);
   if (const auto known = by_key_.find(key); known != by_key_.end()) {
-    order_.splice(order_.end(), order_, known->second);
     known->second->where = std::move(where);
-    known->second->used = now;
-    return;
+    return use(known->second, now);
   }
-  forget_old(now);
-  order_.push_back({key, std::move(where), now});
-  by_key_.emplace(std::move(key), std::prev(order_.end()));
+  if (by_key_.size() >= limit_) make_room(now);
+  auto& own = of_users_[user];
+  own.push_back({user, key, std::move(where), now});
+  by_key_.emplace(std::move(key), std::prev(own.end()));
+  forget_unused(own, now);
 }
 
-void pin_table::forget_old(cache::instant now) {
-  while (!order_.empty() && (order_.size() >= limit_ || now - order_.front().used >= lifetime_)) {
-    by_key_.erase(order_.front().key);
-    order_.pop_front();
+void pin_table::use(pin_list::iterator which, cache::instant now) {
+  auto& own = of_users_[which->user];
+  which->used = now;
+  own.splice(own.end(), own, which);
+}
+
+void pin_table::forget(pin_list::iterator which) {
+  const auto own = of_users_.find(which->user);
+  by_key_.erase(which->key);
+  own->second.erase(which);
+  if (own->second.empty()) of_users_.erase(own);
+}
+
+// Never the last one, so that the list stays.
+void pin_table::forget_unused(pin_list& of_user, cache::instant now) {
+  while (of_user.size() > 1 && now - of_user.front().used >= lifetime_) forget(of_user.begin());
+}
+
+void pin_table::make_room(cache::instant now) {
+  for (auto& [user, own] : of_users_) forget_unused(own, now);
+  while (by_key_.size() >= limit_) {
+    const auto most = std::ranges::max_element(of_users_, {}, [](const auto& one) { return one.second.size(); });
+    forget(most->second.begin());
   }
 }
 
@@ -50,22 +71,18 @@ std::optional<server_address> pin_table::find(const std::string& key, cache::ins
   const std::scoped_lock lock(mutex_);
   const auto known = by_key_.find(key);
   if (known == by_key_.end()) return std::nullopt;
-  known->second->used = now;
-  order_.splice(order_.end(), order_, known->second);
+  use(known->second, now);
   return known->second->where;
 }
 
 void pin_table::erase(const std::string& key) {
   const std::scoped_lock lock(mutex_);
-  const auto known = by_key_.find(key);
-  if (known == by_key_.end()) return;
-  order_.erase(known->second);
-  by_key_.erase(known);
+  if (const auto known = by_key_.find(key); known != by_key_.end()) forget(known->second);
 }
 
 std::size_t pin_table::size() const {
   const std::scoped_lock lock(mutex_);
-  return order_.size();
+  return by_key_.size();
 }
 
 session_owners::claim session_owners::use(std::string_view id, user_id user, cache::instant now) {

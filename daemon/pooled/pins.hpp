@@ -1,7 +1,8 @@
 // What clients have opened upstream, and whose it is (wire rules U3, I3): a cursor (id, namespace), a transaction
 // (lsid, txnNumber), a session (lsid). Upstream they all belong to the proxy's own user; here each belongs to who
-// opened it, and lives on the server where it was opened. Bounded: what was not used for its lifetime, or was used
-// longest ago when a new one needs the room, is forgotten. Any thread.
+// opened it, and lives on the server where it was opened. Bounded: what was not used for its lifetime is forgotten, and
+// when a new one needs the room, what was used longest ago by the user who has most: nobody ends what is another's. Any
+// thread.
 #pragma once
 
 #include <list>
@@ -23,29 +24,33 @@ struct server_address {
   friend bool operator==(const server_address&, const server_address&) = default;
 };
 
-// Keys to servers, the one used longest ago first to go.
+// Keys to servers.
 class pin_table {
  public:
   pin_table(std::size_t limit, cache::duration lifetime) : limit_(limit), lifetime_(lifetime) {}
 
-  void put(std::string key, server_address where, cache::instant now);
+  void put(user_id user, std::string key, server_address where, cache::instant now);
   [[nodiscard]] std::optional<server_address> find(const std::string& key, cache::instant now);
   void erase(const std::string& key);
   [[nodiscard]] std::size_t size() const;
 
  private:
   struct pin {
+    user_id user = nobody;
     std::string key;
     server_address where;
     cache::instant used{};
   };
   using pin_list = std::list<pin>;
-  void forget_old(cache::instant now);
+  void use(pin_list::iterator which, cache::instant now);
+  void forget(pin_list::iterator which);
+  void forget_unused(pin_list& of_user, cache::instant now);
+  void make_room(cache::instant now);
 
   const std::size_t limit_;
   const cache::duration lifetime_;
   mutable std::mutex mutex_;
-  pin_list order_;  // used longest ago first
+  std::unordered_map<user_id, pin_list> of_users_;  // used longest ago first; none is empty
   std::unordered_map<std::string, pin_list::iterator> by_key_;
 };
 

@@ -91,7 +91,7 @@ void pooled_client::note_reply(const protocol::reply_view& reply) {
   } else if (r.command.is("killCursors")) {
     for (const auto one : cursors.ids) pins.cursors.erase(cursor_key(id(), one, cursors.ns));
   } else if (reply.cursor_id != 0) {
-    pins.cursors.put(cursor_key(id(), reply.cursor_id, reply.cursor_ns), at, now);
+    pins.cursors.put(id(), cursor_key(id(), reply.cursor_id, reply.cursor_ns), at, now);
   }
   if (reply.ok && r.command.is("abortTransaction"))
     pins.transactions.erase(transaction_key(id(), r.command.lsid, r.command.txn_number));

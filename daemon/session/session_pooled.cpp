@@ -70,7 +70,7 @@ upstream_link* session::taken() {
   auto& client = *pooled_;
   client.lack = pooled_client::shortage::none;
   if (!client.transaction.empty()) {
-    shared().pins.transactions.put(std::exchange(client.transaction, {}), client.at, data_thread::now());
+    shared().pins.transactions.put(client.id(), std::exchange(client.transaction, {}), client.at, data_thread::now());
   }
   return client.link.get();
 }

@@ -13,7 +13,7 @@ const server_address b{"b", 2};
 
 TEST(PinTable, a_cursor_is_found_by_user_id_and_namespace_only) {
   pin_table pins(10, minutes(10));
-  pins.put(cursor_key(1, 77, "shop.things"), a, minutes(0));
+  pins.put(1, cursor_key(1, 77, "shop.things"), a, minutes(0));
   EXPECT_EQ(pins.find(cursor_key(1, 77, "shop.things"), minutes(0)), a);
   EXPECT_FALSE(pins.find(cursor_key(2, 77, "shop.things"), minutes(0)));
   EXPECT_FALSE(pins.find(cursor_key(1, 78, "shop.things"), minutes(0)));
@@ -22,26 +22,39 @@ TEST(PinTable, a_cursor_is_found_by_user_id_and_namespace_only) {
 
 TEST(PinTable, a_later_pin_of_the_same_key_counts) {
   pin_table pins(10, minutes(10));
-  pins.put("k", a, minutes(0));
-  pins.put("k", b, minutes(0));
+  pins.put(1, "k", a, minutes(0));
+  pins.put(1, "k", b, minutes(0));
   EXPECT_EQ(pins.find("k", minutes(0)), b);
   EXPECT_EQ(pins.size(), 1U);
 }
 
 TEST(PinTable, what_was_used_longest_ago_makes_room) {
   pin_table pins(2, minutes(10));
-  pins.put("k", a, minutes(0));
-  pins.put("l", a, minutes(1));
+  pins.put(1, "k", a, minutes(0));
+  pins.put(1, "l", a, minutes(1));
   EXPECT_TRUE(pins.find("k", minutes(2)));
-  pins.put("m", a, minutes(3));
+  pins.put(1, "m", a, minutes(3));
   EXPECT_TRUE(pins.find("k", minutes(3)));
   EXPECT_FALSE(pins.find("l", minutes(3)));
 }
 
+TEST(PinTable, who_has_most_makes_room_for_the_others) {
+  pin_table pins(4, minutes(10));
+  pins.put(2, "of another", a, minutes(0));
+  for (const auto* key : {"k", "l", "m", "n", "o"}) pins.put(1, key, a, minutes(1));
+  EXPECT_TRUE(pins.find("of another", minutes(1)));
+  EXPECT_FALSE(pins.find("l", minutes(1)));
+  EXPECT_TRUE(pins.find("m", minutes(1)));
+  EXPECT_EQ(pins.size(), 4U);
+  pins.erase("of another");
+  pins.put(2, "of another again", b, minutes(1));
+  EXPECT_TRUE(pins.find("m", minutes(1)));
+}
+
 TEST(PinTable, what_was_not_used_for_its_lifetime_is_forgotten) {
   pin_table pins(10, minutes(10));
-  pins.put("k", a, minutes(0));
-  pins.put("l", a, minutes(10));
+  pins.put(1, "k", a, minutes(0));
+  pins.put(1, "l", a, minutes(10));
   EXPECT_EQ(pins.size(), 1U);
   pins.erase("l");
   pins.erase("l");
