@@ -3,19 +3,53 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/connect.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace mongocached::daemon {
 
 using state = polled_socket::result::state;
 
+namespace {
+
+using timer_type =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, executor>;
+
+}  // namespace
+
 byte_stream::byte_stream(asio::io_context& context, poller& poller) : poller_(poller), connecting_(context) {}
 byte_stream::~byte_stream() = default;
 
 task<error_code> byte_stream::connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses) {
+  error_code ec = asio::error::host_not_found;
+  const auto count = static_cast<std::size_t>(std::distance(addresses.begin(), addresses.end()));
+  // The last turn of the last one has no limit but the caller's.
+  for (std::size_t turn = 0; !closed_ && turn < (count > 1 ? patience.size() : 1); ++turn) {
+    std::size_t left = count;
+    for (const auto& entry : addresses) {
+      const bool last = --left == 0 && turn + 1 == (count > 1 ? patience.size() : 1);
+      ec = co_await connect_to(entry.endpoint(), last ? std::nullopt : std::optional(patience[turn]));
+      if (!ec) set_socket_options(connecting_.native_handle());
+      if (!ec || closed_) co_return ec;
+    }
+  }
+  co_return ec;
+}
+
+task<error_code> byte_stream::connect_to(asio::ip::tcp::endpoint where,
+                                         std::optional<std::chrono::milliseconds> at_most) {
   error_code ec;
-  co_await asio::async_connect(connecting_, addresses, as_result(ec));
-  if (!ec) set_socket_options(connecting_.native_handle());
+  connecting_.close(ec);
+  const auto attempt = std::make_shared<bool>();  // ends with this frame
+  timer_type timer(connecting_.get_executor());
+  if (at_most) {
+    timer.expires_after(*at_most);
+    timer.async_wait([this, current = std::weak_ptr(attempt)](const error_code& cancelled) {
+      error_code ignored;
+      if (!cancelled && !current.expired()) connecting_.close(ignored);
+    });
+  }
+  co_await connecting_.async_connect(where, as_result(ec));
+  if (!ec && !connecting_.is_open()) ec = asio::error::timed_out;  // both at once
   co_return ec;
 }
 
@@ -72,6 +106,7 @@ task<error_code> byte_stream::write_rest(protocol::byte_view bytes) {
 }
 
 void byte_stream::close() noexcept {
+  closed_ = true;
   error_code ignored;
   connecting_.close(ignored);
   if (!socket_ || !socket_->is_open()) return;

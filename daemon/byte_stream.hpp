@@ -2,7 +2,10 @@
 // keeps the deadline), with an error; a stream that failed once is closed and never reused.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "daemon/polled_socket.hpp"
@@ -20,6 +23,9 @@ class byte_stream {
   byte_stream(const byte_stream&) = delete;
   byte_stream& operator=(const byte_stream&) = delete;
 
+  // Where a name has several addresses, those that do not answer keep the others waiting for no longer than this in the
+  // first turn, and in the second.
+  static constexpr std::array patience{std::chrono::milliseconds(250), std::chrono::milliseconds(1500)};
   [[nodiscard]] task<error_code> connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses);
   // After connect(): one of the two.
   [[nodiscard]] error_code start_plain();
@@ -39,12 +45,15 @@ class byte_stream {
   [[nodiscard]] const std::string& fault() const noexcept { return fault_; }
 
  private:
+  [[nodiscard]] task<error_code> connect_to(asio::ip::tcp::endpoint where,
+                                            std::optional<std::chrono::milliseconds> at_most);
   [[nodiscard]] task<error_code> write_rest(protocol::byte_view bytes);
 
   poller& poller_;
   tcp_socket connecting_;                  // until one of the two
   std::shared_ptr<polled_socket> socket_;  // from then on
   bool stirred_ = false;                   // there was an event while nobody read
+  bool closed_ = false;
   std::string fault_;
 };
 

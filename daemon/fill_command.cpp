@@ -60,6 +60,9 @@ void append_fill_command(protocol::byte_buffer& out, const protocol::command_vie
         body.append(element);
       }
     }
+    // Of an answer that is too large to be of use no cursor is to stay open. A first batch holds 101 documents.
+    static_assert(cache::max_in_values <= 101);
+    if (changes.ids != nullptr) body.append_bool("singleBatch", true);
     append_read_concern(body, command, changes);
   }
   protocol::end_op_msg(out, start);

@@ -92,7 +92,9 @@ struct process {
 
   std::atomic<default_level> default_read_level{default_level::unknown};
   std::atomic<cache::instant::rep> default_read_level_until{0};
-  std::atomic<std::uint32_t> default_changes{0};  // of those defaults, by clients of ours
+  // Of those defaults, by clients of ours: how many there were, and how many are on their way.
+  std::atomic<std::uint32_t> default_changes{0};
+  std::atomic<std::uint32_t> default_changes_begun{0};
 
   std::atomic<std::int32_t> last_connection_id{0};
   std::atomic<std::uint32_t> last_read{0};  // numbers the reads that fill the cache (entry_meta::read)

@@ -3,6 +3,12 @@
 #include <boost/asio/ssl/context.hpp>
 
 namespace mongocached::daemon {
+namespace {
+
+// The flags of an OP_MSG are in it: whether more messages follow.
+constexpr std::size_t smallest_front = protocol::header_size + 4;
+
+}  // namespace
 
 task<error_code> upstream_link::connect(std::string host, std::uint16_t port, std::uint64_t version,
                                         std::shared_ptr<asio::ssl::context> tls, bool check_host) {
@@ -82,7 +88,7 @@ task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into
   // Twice: here, and in `into` or what is made of it.
   const bool held = length > limit || where.from == nullptr || where.from->try_hold(*where.held, 2 * length);
   const bool whole = length <= limit && held;
-  while (in_.size() < (whole ? length : protocol::header_size)) {
+  while (in_.size() < (whole ? length : std::min(length, smallest_front))) {
     if (!co_await read_more(small_piece)) co_return received::lost;
   }
   const auto here = std::min(in_.size(), length);

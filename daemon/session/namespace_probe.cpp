@@ -146,9 +146,12 @@ task<bool> ask_default_level(session& s) {
     const auto given = document ? document->find("level") : std::nullopt;
     if (!given || given->text() == "local") level = default_level::local;
   }
-  s.shared().default_read_level.store(level);
-  s.shared().default_read_level_until.store((asked + s.thread().settings->cache.ttl).count());
-  if (s.shared().default_changes.load() != changes) s.shared().default_read_level_until.store(0);
+  auto& shared = s.shared();
+  const auto overtaken = [&] { return shared.default_changes_begun != 0 || shared.default_changes != changes; };
+  if (overtaken()) co_return true;
+  shared.default_read_level.store(level);
+  shared.default_read_level_until.store((asked + s.thread().settings->cache.ttl).count());
+  if (overtaken()) shared.default_read_level_until.store(0);
   co_return true;
 }
 

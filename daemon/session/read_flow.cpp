@@ -53,6 +53,7 @@ void read_flow::abandon(bool lost) {
 
 task<void> read_flow::bypass(cache::bypass_reason reason) {
   abandon();
+  shorten_max_time(r_, data_thread::now() - r_.received);
   // Of a collection that is never cached nothing else would prove that its client may read it, and be told so.
   const auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
   return relay(s_, r_, {outcome::bypass, reason}, proves);

@@ -13,7 +13,7 @@ namespace {
 
 // Replies up to this size are held for storing, beyond max_entry for what stands around the document.
 constexpr std::size_t reply_slack = 64UL * 1024;
-constexpr std::size_t batch_reply_limit = 4UL * 1024 * 1024;
+constexpr std::size_t batch_reply_limit = 4UL * 1024 * 1024;  // far below where a server closes a batch
 
 // Spreads the expiry of entries that were filled together over the last tenth of their time.
 cache::duration jittered(cache::duration ttl, std::uint64_t hash) noexcept {
@@ -120,6 +120,12 @@ task<void> read_flow::fill() {
   if (level_ == cache::entry_level::majority && r_.command.level != protocol::read_level::majority) {
     changes.level = protocol::read_level::majority;
   }
+  // The wait for a connection counts as well, and what is sent is no longer the request itself.
+  if (s_.pooled() != nullptr) {
+    const auto* const link = co_await s_.upstream(selection_deadline(r_));
+    if (!s_.is_open()) co_return co_await end_in(exchange::client_lost);
+    if (link == nullptr) co_return co_await end_in(exchange::no_upstream);
+  }
   shorten_max_time(r_, data_thread::now() - r_.received);
   const bool altered = changes_anything(r_.command, changes);
   protocol::byte_buffer command;
@@ -144,6 +150,8 @@ task<void> read_flow::fill() {
   } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
              reply.view.tail[0] == 0) {
     reject(fill_rejection::reply);
+  } else if (batch && reply.bytes.size() > batch_reply_limit) {
+    reject(fill_rejection::size);  // and it may have been cut where a batch ends
   } else if (!from_current_primary(s_)) {
     reject(fill_rejection::primary);
   } else {

@@ -49,6 +49,7 @@ task<bool> take_in(session& s, request& r) {
     co_return false;
   }
   r.held = std::move(held);
+  const session::taking_in coming(s);
   co_return co_await read_whole(s, r);
 }
 
@@ -79,15 +80,27 @@ task<void> serve_plain_read(session& s, request& r) {
   return relay(s, r, {outcome::bypass, reason_of_plain_relay(r)});
 }
 
-// S2: what is known of the cluster's defaults falls before they change, and again once they have.
+// S2: what is known of the cluster's defaults falls before they change, and nothing is learned of them until they have.
+class change_of_defaults {
+ public:
+  explicit change_of_defaults(process& shared) : shared_(shared) {
+    ++shared_.default_changes_begun;
+    shared_.default_read_level_until.store(0);
+  }
+  ~change_of_defaults() {
+    ++shared_.default_changes;
+    --shared_.default_changes_begun;
+  }
+  change_of_defaults(const change_of_defaults&) = delete;
+  change_of_defaults& operator=(const change_of_defaults&) = delete;
+
+ private:
+  process& shared_;
+};
+
 task<void> serve_change_of_defaults(session& s, request& r) {
-  const auto forget = [&s] {
-    ++s.shared().default_changes;
-    s.shared().default_read_level_until.store(0);
-  };
-  forget();
+  const change_of_defaults under_way(s.shared());
   co_await relay(s, r, {outcome::bypass, cache::bypass_reason::not_a_read});
-  forget();
 }
 
 // Pooled: it may go to another server than the one whose answers are kept.
@@ -160,7 +173,7 @@ task<void> look_and_serve(session& s, request& r) {
     client->begin_request(r);
     // Nobody makes it hold much before the login.
     const bool hidden = !r.whole() && !r.crowded_out && client->who().logged_in && !shows_its_names(r);
-    if (hidden && !co_await read_whole(s, r)) co_return;
+    if (hidden && !co_await take_in(s, r)) co_return;
   }
   if (!r.whole()) r.understood = view_front(r);
   if (r.crowded_out) co_return co_await shed(s, r, shed_reason::memory);

@@ -75,7 +75,8 @@ task<void> send_hello_upstream(session& s, request& r, bson_view body) {
   s.open_upstream()->offer(s.shared().compression);
   protocol::byte_buffer message;
   protocol::reply_view view;
-  if (!co_await s.ask(command, message, view)) co_return co_await fail(s, r, exchange::upstream_lost);
+  const bool told = co_await s.ask(command, message, view);
+  if (!told || message.empty()) co_return co_await fail(s, r, exchange::upstream_lost);
   protocol::op_msg parsed;
   static_cast<void>(protocol::parse_op_msg(message, parsed));
   if (auto* const link = s.open_upstream()) link->agree(parsed.body);

@@ -116,7 +116,8 @@ void session::sweep(cache::instant now) {
   if (connect_deadline_ != cache::instant{} && now >= connect_deadline_) interrupt_upstream();
   if (busy_) {
     // Nobody reads from the client now: one that left shows itself only when asked.
-    if (client_.peer_left()) close(disconnect::client_closed);
+    if (client_.peer_left()) return close(disconnect::client_closed);
+    if (waits_in_vain()) interrupt_upstream();
     return;
   }
   if (!upstream_) return;
@@ -168,6 +169,7 @@ void session::on_readable() {
   }
   if (how != polled_socket::result::state::ok) return close_lost(how);
   const auto fresh = protocol::byte_view(thread_.input).first(size);
+  if (begun_) begun_->arrived(size, data_thread::now());
   if (input_.empty()) {
     const auto used = handle_all(fresh);
     if (open_ && used < fresh.size()) input_.append(fresh.subspan(used));
@@ -360,6 +362,7 @@ task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
   while (open_) {
     const auto [size, how] = client_.receive(room);
     if (how == polled_socket::result::state::ok) {
+      if (begun_) begun_->arrived(size, data_thread::now());
       r.unread -= size;
       co_return size;
     }
@@ -367,7 +370,9 @@ task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {
       close_lost(how);
       break;
     }
-    deadline_ = data_thread::now() + stall_limit;
+    const auto now = data_thread::now();
+    deadline_ = now + stall_limit;
+    if (begun_) begun_->await(now);
     co_await client_.readable();
     deadline_ = {};
   }

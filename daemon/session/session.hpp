@@ -15,6 +15,7 @@
 #include "daemon/hello.hpp"
 #include "daemon/message_buffer.hpp"
 #include "daemon/polled_socket.hpp"
+#include "daemon/pooled/upload_pace.hpp"
 #include "daemon/session/client_identity.hpp"
 #include "daemon/session/pooled_client.hpp"
 #include "daemon/session/request.hpp"
@@ -87,6 +88,17 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] unsent flush();
   // The next bytes of the request's unread part, read into `room`; 0 once the session is closed.
   [[nodiscard]] task<std::size_t> read_rest(request& r, std::span<std::uint8_t> room);
+  // While it lives the client holds room for a message that is still coming (see is_in_the_way).
+  class taking_in {
+   public:
+    explicit taking_in(session& s) : session_(s) { s.begun_.emplace(); }
+    ~taking_in() { session_.begun_.reset(); }
+    taking_in(const taking_in&) = delete;
+    taking_in& operator=(const taking_in&) = delete;
+
+   private:
+    session& session_;
+  };
 
   // The connection upstream, opened if there is none. Null if none can be had by `until`, or the session was closed.
   // `handshake` false leaves out our own hello: the client's is about to travel.
@@ -115,8 +127,8 @@ class session : public std::enable_shared_from_this<session> {
     if (pooled_) return_link(true);
   }
   // Sends a command of our own on the client's upstream connection and receives the reply whole. False if the
-  // connection was lost; a malformed reply counts as lost. One that there is no room for counts as a refusal without a
-  // code, with an empty message.
+  // connection was lost; a malformed reply counts as lost, and so does a long compressed one that there is no room for.
+  // A plain one that there is no room for counts as a refusal without a code, with an empty message.
   [[nodiscard]] task<bool> ask(protocol::byte_view document, protocol::byte_buffer& reply_message,
                                protocol::reply_view& reply);
   // The $clusterTime that this client's hits may carry (S8): the newest one that is signed for everybody, else this
@@ -167,10 +179,11 @@ class session : public std::enable_shared_from_this<session> {
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;
   void end_patience();
-  // It takes nothing while others wait for the room that it holds.
-  [[nodiscard]] bool is_in_the_way(cache::instant now) const noexcept;
+  // It takes nothing, or is slow to send, while others wait for the room that it holds.
+  [[nodiscard]] bool is_in_the_way(cache::instant now) noexcept;
   // Counts the memory of `input_`. False if there is no room for the message that has begun in it.
   [[nodiscard]] bool hold_input(bool busy);
+  void note_begun_message();
   [[nodiscard]] task<void> wait_for_room();
   void shed_begun_message();
   // The request that this turn ends with, in the place where the flow finds it.
@@ -194,11 +207,14 @@ class session : public std::enable_shared_from_this<session> {
   // It takes its time to send a request on a connection that others wait for.
   [[nodiscard]] bool holds_up_the_pool(cache::instant now);
   void interrupt_upstream();
+  // F4: the server that the flow waits for is not heard of any more, and another one stands in its place.
+  [[nodiscard]] bool waits_in_vain() const noexcept;
 
   data_thread& thread_;
   polled_socket client_;
   message_buffer input_;
   held_bytes input_held_;
+  std::optional<upload_pace> begun_;  // of a message for which room is held, and which is still coming
   std::size_t needed_ = 0;  // bytes of the message begun in `input_` that must be there before anything is done with it
   bool open_ = true;
   bool busy_ = false;

@@ -23,9 +23,11 @@ bool session::has_had_its_turn(std::size_t requests) const noexcept {
   return size > buffer_budget::uncounted && !thread_.shared.buffers.has_room(size);
 }
 
-bool session::is_in_the_way(cache::instant now) const noexcept {
-  if (stalled_since_ == cache::instant{} || !thread_.shared.buffers.is_short()) return false;
-  return now - stalled_since_ >= thread_.settings->listen.buffer_timeout;
+bool session::is_in_the_way(cache::instant now) noexcept {
+  const bool slow = begun_ && begun_->is_slow(now);
+  if (!thread_.shared.buffers.is_short()) return false;
+  if (slow) return true;
+  return stalled_since_ != cache::instant{} && now - stalled_since_ >= thread_.settings->listen.buffer_timeout;
 }
 
 held_bytes session::hold(std::size_t size) noexcept {
@@ -46,6 +48,7 @@ task<held_bytes> session::room(std::size_t size, cache::instant until) {
 
 bool session::hold_input(bool busy) {
   if (input_.empty()) {
+    begun_.reset();
     if (input_.capacity() > buffer_budget::uncounted) input_.release();
     input_held_.release();
     return true;
@@ -55,8 +58,20 @@ bool session::hold_input(bool busy) {
     input_held_ = hold(input_.capacity());
   }
   // What has begun is of interest when there is time for it.
-  if (busy && !std::exchange(inflates_, false)) return true;
-  return shared().buffers.try_hold(input_held_, needed_);
+  const bool later = busy && !std::exchange(inflates_, false);
+  if (later || !shared().buffers.try_hold(input_held_, needed_)) {
+    begun_.reset();
+    return later;
+  }
+  note_begun_message();
+  return true;
+}
+
+// The client is waited for, and its pace is that of the whole message.
+void session::note_begun_message() {
+  if (needed_ <= input_.size() || input_held_.size() == 0) return begun_.reset();
+  if (!begun_) begun_.emplace();
+  begun_->await(data_thread::now());
 }
 
 // Back-pressure: nothing is read from the client meanwhile.
@@ -65,6 +80,7 @@ task<void> session::wait_for_room() {
   auto held = co_await room(needed_, until);
   if (held.size() == 0) co_return;
   input_held_ = std::move(held);
+  note_begun_message();
   crowded_ = false;
 }
 

@@ -1,5 +1,6 @@
 // The session's side towards the upstream: opening the connection, our own commands on it, what is learned from
 // replies.
+#include <algorithm>
 #include <boost/asio/ssl/context.hpp>
 
 #include "daemon/hello.hpp"
@@ -7,6 +8,9 @@
 
 namespace mongocached::daemon {
 namespace {
+
+// A compressed reply cannot be taken in pieces: up to this it is taken though there is no room for it.
+constexpr std::size_t most_without_room = 2UL << 20;
 
 std::string_view name_of_command(protocol::byte_view document) {
   protocol::bson_element first;
@@ -34,6 +38,15 @@ void session::interrupt_upstream() {
   if (!pooled_) return;
   if (pooled_->waiting) thread_.pools->of(pooled_->at).cancel(*pooled_->waiting);
   if (pooled_->link) pooled_->link->close();
+}
+
+bool session::waits_in_vain() const noexcept {
+  const auto& now = *thread_.upstream;
+  const upstream_link* const link = pooled_ ? pooled_->link.get() : upstream_.get();
+  if (link == nullptr || !link->is_open() || !now.available || same_server(*link, now)) return false;
+  const auto known = std::ranges::find_if(
+      now.servers, [link](const upstream_server& one) { return one.host == link->host() && one.port == link->port(); });
+  return known == now.servers.end() || known->type == server_type::unknown;
 }
 
 prompt<upstream_link*> session::upstream(cache::instant until, bool handshake) {
@@ -111,8 +124,12 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   if (pooled_) pooled_->link->owes_reply(id);
   if (co_await link->send(message, name_of_command(document))) co_return false;
   held_bytes held;
-  const auto got =
+  auto got =
       co_await link->receive(reply_message, protocol::max_message_size, {.from = &shared().buffers, .held = &held});
+  if (got == upstream_link::received::crowded && link->room_needed() <= most_without_room) {
+    held = hold(link->room_needed());
+    got = co_await link->receive(reply_message, protocol::max_message_size);
+  }
   if (got == upstream_link::received::no_room && (!pooled_ || pooled_->link->is_owed(reply_message))) {
     // What there is no room for is not told: the same as refused.
     while (link->unread() > 0) {

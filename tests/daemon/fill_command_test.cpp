@@ -91,8 +91,10 @@ TEST(fill_command, asks_for_the_missing_ids_only_and_without_limits_S4) {
   const document command{{"find", "things"}, {"filter", in},        {"limit", 3},
                          {"batchSize", 3},   {"singleBatch", true}, {"$db", "shop"}};
   EXPECT_EQ(filling(command).with({.ids = &missing}),
-            sent(document{
-                {"find", "things"}, {"filter", document{{"_id", document{{"$in", array{2, 5}}}}}}, {"$db", "shop"}}));
+            sent(document{{"find", "things"},
+                          {"filter", document{{"_id", document{{"$in", array{2, 5}}}}}},
+                          {"$db", "shop"},
+                          {"singleBatch", true}}));
 }
 
 }  // namespace

@@ -400,6 +400,31 @@ TEST_F(SessionCache, a_new_primary_is_gone_to_by_an_unauthenticated_client_F4) {
   EXPECT_EQ(next.count("ping"), 1U);
 }
 
+// A server that says nothing any more keeps nobody waiting once another one has its place; one that still answers its
+// monitor may yet answer its clients.
+TEST_F(SessionCache, a_request_to_a_silent_server_ends_with_the_election_of_another_F4) {
+  prime();
+  const held_answer held(found({}));
+  upstream.on("find", held.handler());
+  client.send(find(2));
+  held.wait_until_asked_for();
+  auto moved = known();
+  moved.port = static_cast<std::uint16_t>(moved.port + 1);
+  moved.version = 2;
+  auto& old = moved.servers.emplace_back();
+  old.host = "127.0.0.1";
+  old.port = upstream.port();
+  old.type = server_type::secondary;
+  thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
+  const auto ticks = thread.metrics.ticks.value();
+  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  EXPECT_EQ(closed(disconnect::upstream_lost), 0U);
+  old.type = server_type::unknown;
+  thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::upstream_lost), 1U);
+}
+
 TEST_F(SessionCache, a_new_primary_closes_an_authenticated_client_F4) {
   authenticate();
   auto moved = known();

@@ -71,6 +71,25 @@ TEST_F(UpstreamCompressionFaults, a_small_reply_needs_no_room) {
   EXPECT_EQ(client.ask(aggregate()).bytes(), large_reply(20'000).bytes());
 }
 
+TEST_F(UpstreamCompressionFaults, what_the_proxy_asks_for_itself_needs_no_room) {
+  upstream.on("listCollections", [](const asked&) {
+    return collection_listed("collection", document{{"validator", document{{"x", std::string(60'000, 'v')}}}});
+  });
+  shared.buffers.set_limit(1'000'000);
+  const auto others = shared.buffers.hold(950'000);
+  EXPECT_TRUE(is_ok(client.ask(find())));
+  EXPECT_EQ(upstream.last("listCollections").with, compressor::zstd);
+}
+
+TEST_F(UpstreamCompressionFaults, a_hello_for_whose_reply_there_is_no_room_is_not_made_up) {
+  shared.compression = {};
+  upstream.on("hello", [](const asked&) { return document{{"pad", std::string(100'000, 'h')}, {"ok", 1.0}}; });
+  shared.buffers.set_limit(1'000'000);
+  const auto others = shared.buffers.hold(950'000);
+  client.send(document{{"hello", 1}, {"saslSupportedMechs", "admin.ann"}, {"$db", "admin"}});
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
 class UpstreamCompressionCrowded : public UpstreamCompressionFaults {
  protected:
   UpstreamCompressionCrowded() : UpstreamCompressionFaults(impatient()) {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import resource
 import statistics
+import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +345,44 @@ def test_requests_wait_for_room_and_are_shed_when_there_is_none(
     wait_until(lambda: daemon.metrics().value("mongocached_buffered_bytes") == 0)
     assert peak.growth < 8 << 20
     assert daemon.metrics().by(BYPASS, "reason").get("memory", 0) == 0
+
+
+def announcing(size: int) -> bytes:
+    """The beginning of a compressed message that says it is so large, and larger inside."""
+    return struct.pack("<iiiiiiB", size, 1, 0, 2012, 2013, size, 1) + bytes(5)
+
+
+def test_who_reserves_room_and_does_not_send_makes_way(
+    servers: Servers, scripted: ScriptedUpstream, stack: ExitStack
+) -> None:
+    daemon = servers.daemon(scripted.uri, config='[listen]\nmax_buffered = "64MiB"\n')
+    honest = stack.enter_context(connect(daemon))
+    holder = stack.enter_context(connect(daemon))
+    holder.socket.sendall(announcing(47_000_000))
+    wait_until(lambda: daemon.metrics().value("mongocached_buffered_bytes") > 60_000_000)
+    insert = op_msg({"insert": "films", "documents": [{"x": "y" * 250_000}], "$db": "busy"})
+    stopped = threading.Event()
+
+    def drip() -> None:
+        """A byte now and then is no progress."""
+        with suppress(OSError):
+            while not stopped.wait(0.2):
+                holder.socket.sendall(b"\0")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(drip)
+        try:
+            for _ in range(3):
+                honest.socket.sendall(insert[:20_000])
+                wait_until(lambda: has_read_all(daemon))
+                honest.socket.sendall(insert[20_000:])
+                if honest.receive().document["ok"] == 1:
+                    break
+            else:
+                pytest.fail("there never was room")
+        finally:
+            stopped.set()
+    assert daemon.metrics().value(DISCONNECTS, reason="stalled") >= 1
 
 
 # More clients than allowed
