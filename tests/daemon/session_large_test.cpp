@@ -135,7 +135,8 @@ TEST_F(SessionLarge, a_large_reply_that_another_one_follows_may_begin_with_littl
   upstream.on("getMore", [this](const asked& q) {
     const document batch{{"cursor", document{{"nextBatch", array{std::string(300'000, 'x')}}, {"id", 7L}}},
                          {"ok", 1.0}};
-    auto bytes = op_msg_message(batch, {.request_id = 1, .response_to = q.id, .flags = protocol::op_msg_flags::more_to_come});
+    auto bytes =
+        op_msg_message(batch, {.request_id = 1, .response_to = q.id, .flags = protocol::op_msg_flags::more_to_come});
     const auto last = op_msg_message(okay(), {.request_id = 2, .response_to = 1});
     bytes.insert(bytes.end(), last.begin(), last.end());
     auto out = answer::raw(std::move(bytes));
