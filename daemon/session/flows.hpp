@@ -24,6 +24,8 @@ namespace mongocached::daemon {
 // Whether it goes to the one server whose answers may be kept; then it stays so.
 [[nodiscard]] bool reads_the_target(session& s);
 [[nodiscard]] task<void> serve_pooled_hello(session& s, request& r, protocol::bson_view body);
+// A killCursors that cannot go to one server as it is (kill_cursors.cpp).
+[[nodiscard]] task<void> serve_kill_cursors(session& s, request& r, named_cursors named);
 [[nodiscard]] task<void> serve_pooled_authentication(session& s, request& r);
 
 // {mongocached: ...}: answered here (own_command.hpp).

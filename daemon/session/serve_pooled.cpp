@@ -105,8 +105,8 @@ void append_nothing_killed(protocol::byte_buffer& out, const std::vector<std::in
   reply.append_double("ok", 1.0);
 }
 
-// To the server where the cursors are, if they are this user's: of others' it says what a server says of cursors that
-// are not there. True if the request is answered.
+// To the server where the cursors are, if they are this user's and all there: of others' it says what a server says of
+// cursors that are not there. True if the request is answered.
 task<bool> pin_to_cursors(session& s, request& r) {
   auto& client = *s.pooled();
   auto named = cursors_named(r.command);
@@ -128,6 +128,10 @@ task<bool> pin_to_cursors(session& s, request& r) {
     protocol::byte_buffer document;
     append_nothing_killed(document, named->ids);
     co_await answer(s, r, *bson_view::parse(document), local);
+    co_return true;
+  }
+  if (owned < named->ids.size() && r.command.is("killCursors")) {
+    co_await serve_kill_cursors(s, r, std::move(*named));
     co_return true;
   }
   if (owned < named->ids.size()) {

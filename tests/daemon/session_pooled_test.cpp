@@ -104,6 +104,30 @@ TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
   EXPECT_EQ(code_of(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
 }
 
+// Drivers gather the cursors that their programs have abandoned.
+TEST_F(SessionPooled, cursors_are_killed_also_where_one_of_them_is_none) {
+  upstream.on("aggregate", [](const asked&) {
+    return document{{"cursor", document{{"firstBatch", array{}}, {"id", 77L}, {"ns", "shop.things"}}}, {"ok", 1.0}};
+  });
+  upstream.on("killCursors", [](const asked&) {
+    const array none{};
+    return document{{"cursorsKilled", array{77L}},
+                    {"cursorsNotFound", none},
+                    {"cursorsAlive", none},
+                    {"cursorsUnknown", none},
+                    {"ok", 1.0}};
+  });
+  EXPECT_TRUE(is_ok(one.ask(document{{"aggregate", "things"}, {"pipeline", array{}}, {"$db", "shop"}})));
+  const auto reply = one.ask(document{{"killCursors", "things"}, {"cursors", array{99L, 77L}}, {"$db", "shop"}});
+  EXPECT_TRUE(is_ok(reply));
+  EXPECT_TRUE(protocol::equal(field_in(reply.view(), "cursorsKilled").value, (array{77L}).bytes()));
+  EXPECT_TRUE(protocol::equal(field_in(reply.view(), "cursorsNotFound").value, (array{99L}).bytes()));
+  const auto sent = upstream.last("killCursors").body;
+  EXPECT_TRUE(protocol::equal(field_in(sent.view(), "cursors").value, (array{77L}).bytes()));
+  EXPECT_EQ(code_of(one.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
+  EXPECT_EQ(upstream.count("getMore"), 0U);
+}
+
 // With a user, which makes a stranger of everybody else.
 class SessionPooledUsers : public pooled_world {
  protected:

@@ -201,8 +201,12 @@ def test_cursors_are_their_openers_own(pool: Daemon) -> None:
         assert bob.ask(kill)["cursorsNotFound"] == [cursor]
         assert ann.ask({**more, "collection": "others"})["code"] == NO_CURSOR
         assert len(again.ask(more)["cursor"]["nextBatch"]) == 5  # of the same user, elsewhere
-        assert ann.ask(kill)["cursorsKilled"] == [cursor]
+        others = bob.ask(find)["cursor"]["id"]
+        both = {**kill, "cursors": [bson.Int64(others), bson.Int64(cursor)]}
+        killed = ann.ask(both)
+        assert (killed["cursorsKilled"], killed["cursorsNotFound"]) == ([cursor], [others])
         assert ann.ask(more)["code"] == NO_CURSOR
+        assert len(bob.ask({**more, "getMore": others})["cursor"]["nextBatch"]) == 5
 
 
 def test_sessions_and_transactions_are_their_openers_own(pool: Daemon) -> None:
