@@ -51,6 +51,7 @@ class probe {
  public:
   probe(data_thread& thread, const cache::namespace_state* ns)
       : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns, data_thread::now()).second) {}
+  // NOLINTNEXTLINE(bugprone-exception-escape): without memory to tell the others the process ends here.
   ~probe() {
     if (!first_) return;
     const auto waiting = std::move(thread_.probes.extract(ns_).mapped().waiting);
