@@ -22,11 +22,12 @@ byte_stream::~byte_stream() = default;
 task<error_code> byte_stream::connect(const asio::ip::basic_resolver_results<asio::ip::tcp>& addresses) {
   error_code ec = asio::error::host_not_found;
   const auto count = static_cast<std::size_t>(std::distance(addresses.begin(), addresses.end()));
+  const auto turns = count > 1 ? patience.size() : 1;
   // The last turn of the last one has no limit but the caller's.
-  for (std::size_t turn = 0; !closed_ && turn < (count > 1 ? patience.size() : 1); ++turn) {
+  for (std::size_t turn = 0; !closed_ && turn < turns; ++turn) {
     std::size_t left = count;
     for (const auto& entry : addresses) {
-      const bool last = --left == 0 && turn + 1 == (count > 1 ? patience.size() : 1);
+      const bool last = --left == 0 && turn + 1 == turns;
       ec = co_await connect_to(entry.endpoint(), last ? std::nullopt : std::optional(patience[turn]));
       if (!ec) set_socket_options(connecting_.native_handle());
       if (!ec || closed_) co_return ec;

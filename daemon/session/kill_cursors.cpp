@@ -108,7 +108,9 @@ task<void> serve_kill_cursors(session& s, request& r, named_cursors named) {
     for (std::size_t fate = 0; fate < fates.size(); ++fate) append_ids(reply, fates[fate], out[fate]);
     reply.append_double("ok", 1.0);
   }
-  co_await answer(s, r, *bson_view::parse(document), {outcome::bypass, cache::bypass_reason::not_a_read});
+  verdict how{outcome::bypass, cache::bypass_reason::not_a_read};
+  if (groups.empty()) how = {outcome::local, cache::bypass_reason::none};
+  co_await answer(s, r, *bson_view::parse(document), how);
 }
 
 }  // namespace mongocached::daemon

@@ -258,7 +258,6 @@ task<bool> read_flow::wait_for_flight(following other) {
     }
     if (!s_.is_open()) co_return true;
     look_at_the_clock();
-    shorten_max_time(r_, now_ - r_.received);
     last = now_ >= until;
     proven_ = s_.identity().proven(*ns_, now_);
     if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {

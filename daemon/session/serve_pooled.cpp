@@ -93,18 +93,6 @@ refusal no_such_cursor(std::int64_t id) {
   return {code::cursor_not_found, "cursor id " + std::to_string(id) + " not found"};
 }
 
-void append_nothing_killed(protocol::byte_buffer& out, const std::vector<std::int64_t>& ids) {
-  bson_builder reply(out);
-  static_cast<void>(reply.open_array("cursorsKilled"));
-  {
-    auto missing = reply.open_array("cursorsNotFound");
-    for (std::size_t i = 0; i < ids.size(); ++i) missing.append_int64(std::to_string(i), ids[i]);
-  }
-  static_cast<void>(reply.open_array("cursorsAlive"));
-  static_cast<void>(reply.open_array("cursorsUnknown"));
-  reply.append_double("ok", 1.0);
-}
-
 // To the server where the cursors are, if they are this user's and all there: of others' it says what a server says of
 // cursors that are not there. True if the request is answered.
 task<bool> pin_to_cursors(session& s, request& r) {
@@ -123,12 +111,6 @@ task<bool> pin_to_cursors(session& s, request& r) {
     if (here) ++owned;
     if (!here) strange = id;
     if (here) client.pinned = std::move(where);
-  }
-  if (owned == 0 && r.command.is("killCursors")) {
-    protocol::byte_buffer document;
-    append_nothing_killed(document, named->ids);
-    co_await answer(s, r, *bson_view::parse(document), local);
-    co_return true;
   }
   if (owned < named->ids.size() && r.command.is("killCursors")) {
     co_await serve_kill_cursors(s, r, std::move(*named));
