@@ -104,6 +104,18 @@ TEST_F(SessionPooled, a_cursor_of_a_large_reply_is_known_too) {
   EXPECT_EQ(code_of(other.ask(document{{"getMore", 77L}, {"collection", "things"}, {"$db", "shop"}})), 43);
 }
 
+// What the pool holds whole, however long it is: what is missing in it may stand behind its end.
+TEST_F(SessionPooled, nothing_is_absent_that_a_long_batch_leaves_out_R6) {
+  upstream.on("find", [](const asked&) { return found({document{{"_id", 1}, {"x", std::string(5'000'000, 'x')}}}); });
+  const document in{{"_id", document{{"$in", array{1, 2}}}}};
+  for (std::size_t i = 1; i <= 2; ++i) {
+    EXPECT_TRUE(is_ok(one.ask(document{{"find", "things"}, {"filter", in}, {"$db", "shop"}})));
+    EXPECT_EQ(finds(), i);
+  }
+  EXPECT_TRUE(is_ok(one.ask(find(2))));
+  EXPECT_EQ(finds(), 3U);
+}
+
 // Drivers gather the cursors that their programs have abandoned.
 TEST_F(SessionPooled, cursors_are_killed_also_where_one_of_them_is_none) {
   upstream.on("aggregate", [](const asked&) {

@@ -152,7 +152,9 @@ def test_client_that_asks_for_many_hits_and_does_not_read(
     servers: Servers, bulk: Bulk, stack: ExitStack
 ) -> None:
     """200 requests arrive at once whose answers lie in memory: 200 MB."""
-    config = "[listen]\nthreads = 1\n[cache]\nverify_share = 0\n"  # a hit that is verified is a find
+    config = (
+        "[listen]\nthreads = 1\n[cache]\nverify_share = 0\n"  # a hit that is verified is a find
+    )
     daemon = servers.daemon(bulk.uri, config=config)
     other, deaf = (stack.enter_context(connect(daemon)) for _ in range(2))
     medium = BIG | {"find": "medium"}
