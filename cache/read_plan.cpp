@@ -177,6 +177,7 @@ void plan_find(const command_view& command, const read_rules& rules, read_plan& 
 
 void plan_read(const command_view& command, const read_rules& rules, read_plan& out) {
   reset(out);
+  out.rules = rules;
   if (const auto reason = check_command(command); reason != bypass_reason::none) return forward(out, reason);
   const auto hint = command.comment.empty() ? read_hint{} : hint_in(command.comment);
   if (hint.bypass) return forward(out, bypass_reason::hint);

@@ -47,6 +47,7 @@ struct planned_id {
 
 // Reusable: plan_read() forgets what was before and allocates nothing once its buffers have grown.
 struct read_plan {
+  read_rules rules;  // that it was made by
   read_shape shape = read_shape::forward;
   bypass_reason reason = bypass_reason::none;
   read_hint hint;               // never with bypass set: that is a reason to forward

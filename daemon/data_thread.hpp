@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cache/read_plan.hpp"
+#include "cache/plan_cache.hpp"
 #include "cache/store/shared_store.hpp"
 #include "daemon/asio_types.hpp"
 #include "daemon/metrics.hpp"
@@ -85,6 +85,7 @@ class data_thread {
   std::unordered_map<const cache::namespace_state*, probe_in_flight> probes;
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
   cache::duration turn_spent{};         // on hits in this turn
+  cache::plan_cache plans;              // of the finds that are answered within a turn
   // Scratch of what is answered within a turn.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;

@@ -59,6 +59,14 @@ std::optional<permission> permission_of(session& s, const data_thread::known_nam
   return permission{kind, std::move(who)};
 }
 
+const cache::read_plan& plan_for(data_thread& thread, const protocol::command_view& command,
+                                 const cache::read_rules& rules, const cache::plan_cache::prepared* prepared) {
+  if (prepared != nullptr && prepared->plan.rules == rules) return prepared->plan;
+  if (prepared != nullptr) thread.plans.forget(*prepared);
+  cache::plan_read(command, rules, thread.plan);
+  return thread.plan;
+}
+
 }  // namespace
 
 std::optional<cache::entry_level> effective_level(session& s, const protocol::command_view& command,
@@ -170,7 +178,7 @@ void offer_to_verify(session& s, const protocol::command_view& command, const hi
   s.shared().verify(*served);
 }
 
-bool try_hit(session& s, const protocol::command_view& command) {
+bool try_hit(session& s, const protocol::command_view& command, const cache::plan_cache::prepared* prepared) {
   auto& thread = s.thread();
   if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
   const auto* known = thread.met_namespace(command.db, command.collection);
@@ -185,8 +193,7 @@ bool try_hit(session& s, const protocol::command_view& command) {
   auto& [kind, who] = *permitted;
 
   const auto reply_at = thread.output.size();
-  auto& plan = thread.plan;
-  cache::plan_read(command, rules_for(s, kind), plan);
+  const auto& plan = plan_for(thread, command, rules_for(s, kind), prepared);
   if (plan.shape == cache::read_shape::forward || plan.hint.refresh) return false;
   who.max_age = plan.hint.max_age;
   const auto usable = [&](const cache::entry_ref& e) {

@@ -7,8 +7,10 @@
 namespace mongocached::daemon {
 
 // Appends the reply to the thread's output and counts the request. False, with nothing done, if it takes more than a
-// look-up in memory: the flows see the request again from its start.
-[[nodiscard]] bool try_hit(session& s, const protocol::command_view& command);
+// look-up in memory: the flows see the request again from its start. `prepared`: what the thread's plan cache knows of
+// the command; null: nothing, it is planned in the thread's scratch.
+[[nodiscard]] bool try_hit(session& s, const protocol::command_view& command,
+                           const cache::plan_cache::prepared* prepared = nullptr);
 
 // The pieces that the read flow shares.
 

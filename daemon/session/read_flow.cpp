@@ -71,8 +71,8 @@ cache::bypass_reason read_flow::prepare() {
   if (!settings_->enabled) return cache::bypass_reason::disabled;
   // Of a collection that nothing is known of yet: as if it were plain, for now.
   const auto kind = ns_->may_cache(now_);
-  rules_ = rules_for(s_, kind == cache::cacheability::ids_only ? kind : cache::cacheability::plain);
-  cache::plan_read(command, rules_, plan_);
+  const auto assumed = kind == cache::cacheability::ids_only ? kind : cache::cacheability::plain;
+  cache::plan_read(command, rules_for(s_, assumed), plan_);
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
   who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
@@ -87,7 +87,7 @@ cache::bypass_reason read_flow::plan_under_rules() {
   }
   if (known == cache::cacheability::not_cacheable) return cache::bypass_reason::namespace_kind;
   // What prepare() went by may not hold, or have changed while the cluster was asked.
-  if (const auto rules = rules_for(s_, known); rules != rules_) {
+  if (const auto rules = rules_for(s_, known); rules != plan_.rules) {
     cache::plan_read(r_.command, rules, plan_);
     if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   }

@@ -111,7 +111,6 @@ class read_flow {
   cache::namespace_state* ns_ = nullptr;
   const config::cache_settings* settings_ = nullptr;
   cache::read_plan plan_;
-  cache::read_rules rules_;  // that plan_ was made by
   cache::key_kind kind_ = cache::key_kind::document;
   cache::entry_level level_ = cache::entry_level::local;
   cache::reader who_;

@@ -306,6 +306,11 @@ session::step session::handle_plain(protocol::byte_view message, const protocol:
 }
 
 session::step session::handle_op_msg(protocol::byte_view message, const protocol::message_header& header) {
+  if (const auto* const known = thread_.plans.find(message)) {
+    if (try_hit(*this, known->command, known)) return step::next;
+    serve_later(message, header, known->command, known->message);
+    return step::busy;
+  }
   protocol::op_msg parsed;
   if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
     tell("bad OP_MSG", {"error", protocol::name_of(error)});
@@ -319,16 +324,25 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
            std::string("malformed command: ") + protocol::name_of(error));
     return step::next;
   }
-  if (try_hit(*this, command)) return step::next;
+  if (try_hit(*this, command)) {
+    thread_.plans.add(message, thread_.plan.rules);
+    return step::next;
+  }
   if (is_hello(command.name) && !has_user_fields(parsed.body) && answer_hello(parsed.body, header)) {
     return step::next;
   }
+  serve_later(message, header, command, message);
+  return step::busy;
+}
+
+// `command` was seen in `seen_in`, which holds the same bytes.
+void session::serve_later(protocol::byte_view message, const protocol::message_header& header,
+                          const protocol::command_view& command, protocol::byte_view seen_in) {
   auto& r = place_request(message, header);
   r.command = command;
   r.understood = true;
-  protocol::rebase(r.command, message, r.bytes);
+  protocol::rebase(r.command, seen_in, r.bytes);
   start_flow();
-  return step::busy;
 }
 
 session::step session::handle_op_query(protocol::byte_view message, const protocol::message_header& header) {

@@ -187,6 +187,8 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<void> wait_for_room();
   void shed_begun_message();
   // The request that this turn ends with, in the place where the flow finds it.
+  void serve_later(protocol::byte_view message, const protocol::message_header& header,
+                   const protocol::command_view& command, protocol::byte_view seen_in);
   request& place_request(protocol::byte_view bytes, const protocol::message_header& header);
   void start_flow();
   void end_turn();
