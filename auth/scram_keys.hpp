@@ -22,6 +22,8 @@ inline constexpr int sha1_iterations = 10'000;
 // A stored secret of fewer SHA-256 rounds than this is not taken.
 inline constexpr int least_iterations = 15'000;
 inline constexpr int most_iterations = 10'000'000;
+// Nor are more asked of us by a server: they are worked out while clients wait.
+inline constexpr int most_asked_iterations = 1'000'000;
 [[nodiscard]] int usual_iterations(scram_hash hash) noexcept;
 [[nodiscard]] std::size_t usual_salt_size(scram_hash hash) noexcept;
 

@@ -126,7 +126,7 @@ std::optional<server_first> parse_server_first(std::string_view text) {
   const auto [end, error] = std::from_chars(rounds->data(), rounds->data() + rounds->size(), out.iterations);
   if (error != std::errc{} || end != rounds->data() + rounds->size()) return std::nullopt;
   auto bytes = from_base64(*salt);
-  if (!bytes || bytes->empty() || out.iterations < 1 || out.iterations > most_iterations) return std::nullopt;
+  if (!bytes || bytes->empty() || out.iterations < 1 || out.iterations > most_asked_iterations) return std::nullopt;
   out.nonce = *nonce;
   out.salt = std::move(*bytes);
   return out;

@@ -1,5 +1,6 @@
 #include "auth/scram_server.hpp"
 
+#include <cstring>
 #include <utility>
 
 #include "auth/base64.hpp"
@@ -8,19 +9,29 @@
 namespace mongocached::auth {
 
 scram_keys scram_server::fake_keys() const {
-  const auto made_up = [this](std::string_view what) {
+  const auto derive = [this](const std::string& secret, std::string_view what) {
     std::string text(mechanism_of(hash_));
     text += '\0';
     text += what;
     text += '\0';
     text += user_;
-    return hmac(hash_, fake_secret_, text);
+    return hmac(hash_, secret, text);
   };
+  made_up_salts::form like{.size = usual_salt_size(hash_), .iterations = usual_iterations(hash_)};
+  if (hash_ == scram_hash::sha256 && !made_up_->forms.empty()) {
+    const auto drawn = derive(made_up_->lasting_secret, "form");
+    std::size_t number = 0;
+    std::memcpy(&number, drawn.data(), sizeof number);
+    like = made_up_->forms[number % made_up_->forms.size()];
+  }
+  const auto& secret = like.lasting ? made_up_->lasting_secret : made_up_->secret;
+  std::string salt;
+  while (salt.size() < like.size) salt += derive(secret, "salt" + std::to_string(salt.size()));
   return {.hash = hash_,
-          .iterations = usual_iterations(hash_),
-          .salt = made_up("salt").substr(0, usual_salt_size(hash_)),
-          .stored_key = made_up("stored"),
-          .server_key = made_up("server")};
+          .iterations = like.iterations,
+          .salt = salt.substr(0, like.size),
+          .stored_key = derive(made_up_->secret, "stored"),
+          .server_key = derive(made_up_->secret, "server")};
 }
 
 std::optional<std::string> scram_server::first(std::string_view message) {

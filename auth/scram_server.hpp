@@ -8,20 +8,32 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/scram_keys.hpp"
 
 namespace mongocached::auth {
+
+// Of users that are not there: each looks like one that is.
+struct made_up_salts {
+  struct form {
+    std::size_t size = 0;
+    int iterations = 0;
+    bool lasting = false;  // a restart leaves that user's salt as it was
+  };
+  std::string secret;          // of the process
+  std::string lasting_secret;  // outlasts it, where one of the forms does
+  std::vector<form> forms;     // of the users' keys for SHA-256; none: the usual form
+};
 
 class scram_server {
  public:
   // The keys of a user of that name, null where there is none; they must outlive the conversation.
   using lookup = std::function<const scram_keys*(std::string_view user)>;
 
-  // `fake_secret`: of the process, makes the salts of users that are not there. `nonce`: the server's part, new for
-  // each conversation.
-  scram_server(scram_hash hash, const lookup& find, std::string_view fake_secret, std::string nonce)
-      : hash_(hash), find_(&find), fake_secret_(fake_secret), nonce_(std::move(nonce)) {}
+  // `made_up` outlives the conversation. `nonce`: the server's part, new for each conversation.
+  scram_server(scram_hash hash, const lookup& find, const made_up_salts& made_up, std::string nonce)
+      : hash_(hash), find_(&find), made_up_(&made_up), nonce_(std::move(nonce)) {}
 
   // server-first-message; empty: the message is none, the conversation is over.
   [[nodiscard]] std::optional<std::string> first(std::string_view message);
@@ -36,7 +48,7 @@ class scram_server {
 
   const scram_hash hash_;
   const lookup* find_;
-  std::string fake_secret_;
+  const made_up_salts* made_up_;
   std::string nonce_;  // the client's part before it once first() was called
   std::string user_;
   std::string gs2_header_;

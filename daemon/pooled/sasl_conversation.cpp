@@ -38,7 +38,7 @@ std::optional<sasl_answer> sasl_conversation::start(bson_view command, std::stri
     if (hash == auth::scram_hash::sha256) return &meant_->sha256;
     return meant_->sha1 ? &*meant_->sha1 : nullptr;
   };
-  scram_.emplace(*hash, find_, users_->fake_secret(), auth::random_nonce());
+  scram_.emplace(*hash, find_, users_->made_up(), auth::random_nonce());
   auto reply = scram_->first(*payload);
   if (!reply) return std::nullopt;
   state_ = state::final;

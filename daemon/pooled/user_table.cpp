@@ -1,5 +1,7 @@
 #include "daemon/pooled/user_table.hpp"
 
+#include <algorithm>
+
 #include "auth/saslprep.hpp"
 
 namespace mongocached::daemon {
@@ -34,9 +36,7 @@ bool derive_all(proxy_user& user, std::string& why) {
 
 std::shared_ptr<const user_table> user_table::make(const std::vector<config::user>& entries, const user_table* before,
                                                    std::vector<std::string>& faults) {
-  constexpr std::size_t secret_size = 32;
   auto out = std::make_shared<user_table>();
-  out->fake_secret_ = before != nullptr ? before->fake_secret_ : auth::random_bytes(secret_size);
   out->last_id_ = before != nullptr ? before->last_id_ : nobody;
   const auto faults_before = faults.size();
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -55,7 +55,23 @@ std::shared_ptr<const user_table> user_table::make(const std::vector<config::use
     }
     out->users_[entry.name] = std::move(fresh);
   }
-  return faults.size() == faults_before ? out : nullptr;
+  if (faults.size() != faults_before) return nullptr;
+  out->make_up_salts(entries, before);
+  return out;
+}
+
+// A secret that outlasts the process is made of one that does: the settings'.
+void user_table::make_up_salts(const std::vector<config::user>& entries, const user_table* before) {
+  constexpr std::size_t secret_size = 32;
+  made_up_.secret = before != nullptr ? before->made_up_.secret : auth::random_bytes(secret_size);
+  made_up_.lasting_secret = made_up_.secret;
+  for (const auto& entry : entries) {
+    const auto& keys = users_.at(entry.name)->sha256;
+    const bool lasting = !entry.scram_sha_256.empty();
+    const bool first = std::ranges::none_of(made_up_.forms, &auth::made_up_salts::form::lasting);
+    if (lasting && first) made_up_.lasting_secret = auth::hmac(keys.hash, keys.server_key, "salts that are made up");
+    made_up_.forms.push_back({keys.salt.size(), keys.iterations, lasting});
+  }
 }
 
 void user_table::revoke_missing_in(const user_table& next) const {

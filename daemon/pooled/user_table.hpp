@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "auth/scram_keys.hpp"
+#include "auth/scram_server.hpp"
 #include "config/settings.hpp"
 
 namespace mongocached::daemon {
@@ -40,12 +40,13 @@ class user_table {
 
   [[nodiscard]] std::shared_ptr<const proxy_user> find(std::string_view name) const;
   [[nodiscard]] bool empty() const noexcept { return users_.empty(); }
-  // Salts of users that are not there come from it.
-  [[nodiscard]] const std::string& fake_secret() const noexcept { return fake_secret_; }
+  [[nodiscard]] const auth::made_up_salts& made_up() const noexcept { return made_up_; }
 
  private:
+  void make_up_salts(const std::vector<config::user>& entries, const user_table* before);
+
   std::unordered_map<std::string, std::shared_ptr<const proxy_user>> users_;
-  std::string fake_secret_;
+  auth::made_up_salts made_up_;
   user_id last_id_ = nobody;
 };
 

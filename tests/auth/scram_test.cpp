@@ -61,7 +61,8 @@ class Scram : public ::testing::TestWithParam<conversation> {
 
   const scram_keys known = keys();
   const scram_server::lookup find = [this](std::string_view user) { return user == "user" ? &known : nullptr; };
-  scram_server server{GetParam().hash, find, "secret", GetParam().server_nonce};
+  const made_up_salts made_up{"secret", "secret", {}};
+  scram_server server{GetParam().hash, find, made_up, GetParam().server_nonce};
   scram_client client{GetParam().hash, "user",
                       [](std::string_view salt, int rounds) {
                         return salted_password(GetParam().hash, GetParam().password, salt, rounds);
@@ -92,7 +93,7 @@ TEST_P(Scram, the_client_does_not_believe_a_server_without_the_keys) {
 TEST_P(Scram, the_server_refuses_a_proof_with_any_bit_wrong) {
   const auto right = *from_base64(GetParam().proof);
   for (std::size_t bit = 0; bit < right.size() * 8; ++bit) {
-    scram_server other{GetParam().hash, find, "secret", GetParam().server_nonce};
+    scram_server other{GetParam().hash, find, made_up, GetParam().server_nonce};
     ASSERT_TRUE(other.first(client_first()));
     auto wrong = right;
     wrong[bit / 8] = static_cast<char>(wrong[bit / 8] ^ (1 << (bit % 8)));
@@ -131,12 +132,39 @@ TEST_P(Scram, an_unknown_user_fails_where_a_wrong_password_does) {
 
 TEST_P(Scram, an_unknown_user_has_the_same_salt_each_time_and_another_than_the_next_one) {
   const auto salt_of = [this](const std::string& user, const char* secret) {
-    scram_server other{GetParam().hash, find, secret, "x"};
+    const made_up_salts salts{secret, secret, {}};
+    scram_server other{GetParam().hash, find, salts, "x"};
     return parse_server_first(*other.first("n,,n=" + user + ",r=abc"))->salt;
   };
   EXPECT_EQ(salt_of("nobody", "secret"), salt_of("nobody", "secret"));
   EXPECT_NE(salt_of("nobody", "secret"), salt_of("nobody2", "secret"));
   EXPECT_NE(salt_of("nobody", "secret"), salt_of("nobody", "another"));
+}
+
+// Or its size, its rounds or what a restart does to it would tell the names that exist.
+TEST(ScramServer, an_unknown_user_looks_like_one_of_those_that_are_known) {
+  const scram_server::lookup nobody = [](std::string_view) { return nullptr; };
+  const auto shown = [&](const std::string& user, const made_up_salts& salts) {
+    scram_server server{scram_hash::sha256, nobody, salts, "x"};
+    const auto first = server.first("n,,n=" + user + ",r=abc");
+    return *parse_server_first(*first);
+  };
+  const std::vector<made_up_salts::form> forms{{16, 600'000, true}, {28, 15'000, false}};
+  const made_up_salts before{"one", "lasting", forms};
+  const made_up_salts after{"other", "lasting", forms};
+  int lasting = 0;
+  int passing = 0;
+  for (int i = 0; i < 50; ++i) {
+    const auto user = "user" + std::to_string(i);
+    const auto first = shown(user, before);
+    const auto second = shown(user, after);
+    ASSERT_EQ(first.salt.size(), second.salt.size());
+    ASSERT_EQ(first.iterations, first.salt.size() == 16 ? 600'000 : 15'000);
+    ASSERT_EQ(first.salt == second.salt, first.salt.size() == 16);
+    ++(first.salt.size() == 16 ? lasting : passing);
+  }
+  EXPECT_GT(lasting, 5);
+  EXPECT_GT(passing, 5);
 }
 
 std::string name_of_vector(const ::testing::TestParamInfo<conversation>& vector) {
