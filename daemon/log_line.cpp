@@ -58,6 +58,14 @@ void append_text(std::string& out, std::string_view text, bool blanks = false) {
   }
 }
 
+// Names and messages come from peers, who must not fill a disk with them.
+std::string_view shown(const std::string_view value, std::string& scratch) {
+  constexpr std::size_t longest = 1024;
+  if (value.size() <= longest) return value;
+  scratch.assign(value.substr(0, longest)).append("...");
+  return scratch;
+}
+
 // Numbers and booleans as JSON has them: no nan, no inf.
 bool is_json_number(std::string_view text) {
   if (text == "true" || text == "false") return true;
@@ -69,6 +77,7 @@ bool is_json_number(std::string_view text) {
 
 std::string text_line(const log_event& event, const std::chrono::system_clock::time_point* time) {
   std::string out;
+  std::string scratch;
   out.reserve(160);
   if (time != nullptr) {
     append_time(out, *time);
@@ -84,12 +93,13 @@ std::string text_line(const log_event& event, const std::chrono::system_clock::t
     out += ' ';
     append_text(out, field.name);
     out += '=';
-    append_text(out, field.value);
+    append_text(out, shown(field.value, scratch));
   }
   return out;
 }
 
 std::string json_line(const log_event& event, std::chrono::system_clock::time_point time) {
+  std::string scratch;
   std::string out = "{\"time\":\"";
   out.reserve(200);
   append_time(out, time);
@@ -106,7 +116,7 @@ std::string json_line(const log_event& event, std::chrono::system_clock::time_po
     if (field.is_number && is_json_number(field.value)) {
       out += field.value;
     } else {
-      append_json_string(out, field.value);
+      append_json_string(out, shown(field.value, scratch));
     }
   }
   out += '}';

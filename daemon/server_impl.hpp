@@ -41,7 +41,7 @@ class server::impl {
   void start_redis(const upstream_snapshot& known);
   void on_signal(int number);
   void reload();
-  void reload_certificates(const config::listen_settings& listen);
+  bool reload_certificates(const config::listen_settings& listen);
   void take_users(config::result& fresh);
   void drain();
   void finish_drain(cache::instant until);

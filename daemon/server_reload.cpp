@@ -24,14 +24,14 @@ void server::impl::reload() {
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
-    reload_certificates(fresh.settings.listen);
+    const bool certified = reload_certificates(fresh.settings.listen);
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
     if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
     put_in_force(std::move(fresh.settings));
     if (!waiting.empty()) {
       log_.warn("config", "changes of these keys take effect with a restart only", {{"keys", listed(waiting)}});
     }
-    log_.info("config", "settings and certificates read again");
+    log_.info("config", certified ? "settings and certificates read again" : "settings read again");
   } else {
     log_.error("config", "the settings of before stay in force");
   }
@@ -47,18 +47,21 @@ void server::impl::put_in_force(config::settings fresh) {
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
-// as they are.
-void server::impl::reload_certificates(const config::listen_settings& listen) {
-  const auto renew = [this](auto& context, auto make) {
+// as they are; then false.
+bool server::impl::reload_certificates(const config::listen_settings& listen) {
+  bool all = true;
+  const auto renew = [this, &all](auto& context, auto make) {
     if (!context.load()) return;
     try {
       if (auto fresh = make()) context.store(std::move(fresh));
     } catch (const std::runtime_error& e) {
+      all = false;
       log_.error("config", "the certificates of before stay in force", {{"error", e.what()}});
     }
   };
   renew(shared_.client_tls, [&] { return make_client_tls(listen); });
   renew(shared_.upstream_tls, [this] { return upstream_files_.take(); });
+  return all;
 }
 
 // Faults of users count with those of the settings.

@@ -47,6 +47,13 @@ TEST(LogLine, ValueThatWouldForgeALineOrAFieldIsQuoted) {
       R"({"time":"2025-12-31T12:00:00.042Z","level":"warn","module":"listener","event":"accepting clients","name":"a\"}\n{\"b"})");
 }
 
+TEST(LogLine, LongValueIsCut) {
+  const std::string name(200'000, '\x01');
+  EXPECT_LT(text({{"command", name}}).size(), 8000U);
+  EXPECT_LT(json({{"command", name}}).size(), 8000U);
+  EXPECT_THAT(text({{"command", std::string(2000, 'x')}}), ::testing::EndsWith("xxx..."));
+}
+
 TEST(LogLine, EventThatWouldForgeALineIsQuoted) {
   EXPECT_EQ(text({}, "a\nb"), R"(info  listener: "a\nb")");
 }
