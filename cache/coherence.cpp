@@ -48,7 +48,8 @@ entry_ref coherence::peek(const namespace_state& ns, key_kind kind, key_view key
 }
 
 bool coherence::may_answer(const entry_meta& entry, const reader& who, instant now) const noexcept {
-  if (who.max_age != duration::max() && age_of(entry, now) > who.max_age) return false;
+  const auto lasts = std::min(who.max_age, entry.kind == entry_kind::absent ? who.negative_ttl : who.ttl);
+  if (lasts != duration::max() && age_of(entry, now) > lasts) return false;
   const bool settled = settled_.is_settled(entry.upper);
   if (who.level == entry_level::majority && entry.level != entry_level::majority && !settled) return false;
   if (who.after > std::max(entry.lower, stream_.applied_to()) && is_kept(guard::causal)) return false;
@@ -179,7 +180,7 @@ void coherence::invalidate(const write_target& target, cluster_time at, std::uin
   }
   auto* ns = state_of(target);
   if (ns == nullptr) return;
-  invalidate_lists(*ns, at, by_stream, judged);
+  invalidate_lists(*ns, at, by_stream, judged && tells_whole_documents(target));
   if (target.reach == extent::keys) {
     for_each_key(target, [this, at](key_view key) { flights_.invalidate(key, at); });
   } else if (by_stream) {
@@ -190,6 +191,14 @@ void coherence::invalidate(const write_target& target, cluster_time at, std::uin
   }
   // The write may have created the collection, or changed what it is.
   if (target.ddl || ns->last_known() == cacheability::missing) ns->void_cacheability();
+}
+
+// A partial update tells nothing of the document but what it changes. Where one is not in a list, that may be for a
+// write of somebody else's that the stream has yet to tell, and that the writer has seen: a list of before is not his
+// any more (W3).
+bool coherence::tells_whole_documents(const write_target& target) noexcept {
+  return std::ranges::none_of(target.changes,
+                              [](const planned_change& one) { return one.what == list_write::kind::updated; });
 }
 
 void coherence::invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged) {

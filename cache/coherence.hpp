@@ -35,7 +35,11 @@ struct reader {
   cluster_time after = 0;  // afterClusterTime
   promise mode = promise::ttl;
   duration max_lag{};
-  duration max_age = duration::max();  // of the read that an answer comes from (read_hint.hpp)
+  // Of the read that an answer comes from, whatever time it was given to live: as the reader asks (read_hint.hpp), and
+  // as the settings say of what is there and of what is not.
+  duration max_age = duration::max();
+  duration ttl = duration::max();
+  duration negative_ttl = duration::max();
 };
 
 // What another process says that it invalidated (coherence "Between proxies"): drops entries sooner, and no more.
@@ -124,6 +128,7 @@ class coherence {
   [[nodiscard]] bool mark(const write_target& target, std::uint64_t term);
   void judge_lists(namespace_state& ns, const write_target& target);
   void judge_lists(namespace_state& ns, const change_event& event);
+  [[nodiscard]] static bool tells_whole_documents(const write_target& target) noexcept;
   void invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged);
   void invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged);
   void unmark(const write_target& target, instant held_until, bool judged);

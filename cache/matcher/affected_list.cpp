@@ -87,11 +87,24 @@ std::size_t cost_of(const list_query& query, const list_write& write) noexcept {
   return 1 + conditions * (1 + write.document.size() / a_search + write.paths.size());
 }
 
+// A replacement keeps the _id that is stored: it equals the one that is told, and may be a number of another type.
+bool goes_by_type(bson_view filter, int depth = max_match_depth) noexcept {
+  bson_element field;
+  bson_cursor cursor(filter);
+  while (cursor.next(field)) {
+    if (field.name == "$type") return true;
+    const auto inner = field.document();
+    if (inner && (depth == 0 || goes_by_type(*inner, depth - 1))) return true;
+  }
+  return cursor.failed();
+}
+
 enum class effect : std::uint8_t { none, certain, by_window };
 
 // What can be said of the write without the result, but for its _id.
 effect effect_of(const list_query& query, const list_write& write) {
   if (is_whole(write)) {
+    if (write.what == list_write::kind::replaced && goes_by_type(query.filter)) return effect::certain;
     if (match_of(query, write) == match::no) return effect::none;
     return query.limit == 0 ? effect::certain : effect::by_window;
   }

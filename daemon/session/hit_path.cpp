@@ -101,7 +101,9 @@ cache::reader reader_for(session& s, const config::cache_settings& settings, con
   return {.level = level,
           .after = command.after_cluster_time,
           .mode = promise_of(settings.mode, s.shared().stream_refused.load(std::memory_order_relaxed)),
-          .max_lag = settings.max_lag};
+          .max_lag = settings.max_lag,
+          .ttl = settings.ttl,
+          .negative_ttl = settings.negative_ttl};
 }
 
 bool answers(session& s, const cache::entry& e, const cache::reader& who, cache::instant now) noexcept {

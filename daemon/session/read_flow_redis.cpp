@@ -84,7 +84,7 @@ bool read_flow::accept_stored(wanted& w, const cache::get_result& result, std::s
   // Without a flight of our own it is an answer to this request only; the generation does not matter then.
   meta.generation = w.flight ? w.flight->generation() : 0;
   meta.filled = now_;
-  meta.expires = meta.filled + item.remaining;
+  meta.expires = meta.filled + item.remaining;  // or sooner: answers() goes by our own settings
   meta.age_ms = cache::age_ms_of(*stored, item.remaining - (meta.filled - asked));
   auto fresh = cache::entry::make(w.key.bytes, w.key.hash, meta, stored->value);
   // It may have been read before the flight began: an event that it lacks must find the flight from here on.

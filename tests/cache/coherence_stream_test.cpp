@@ -215,6 +215,18 @@ TEST_F(CoherenceStream, a_write_that_tells_leaves_the_lists_that_it_cannot_chang
   EXPECT_TRUE(holds(teas));
 }
 
+// The document may be new to the list by a write of somebody else's, which the writer has seen.
+TEST_F(CoherenceStream, an_update_that_does_not_tell_the_whole_document_bars_the_lists_until_the_stream_has_W3) {
+  ASSERT_TRUE(fill(teas));
+  auto target = key_write(key(3));
+  const document id{{"_id", 3}};
+  target.changes.push_back({list_write::kind::updated, id.bytes(), {"colour"}});
+  write(target, 12);
+  EXPECT_FALSE(holds(teas));
+  all.applied(12);
+  EXPECT_TRUE(holds(teas)) << "its own change is none of the list's";
+}
+
 TEST_F(CoherenceStream, a_write_that_tells_drops_the_lists_that_it_may_change_when_it_begins_W3) {
   ASSERT_TRUE(fill(teas));
   auto target = key_write(key(3));
@@ -328,6 +340,22 @@ TEST_F(CoherenceStream, who_bounds_the_age_gets_nothing_that_was_read_before) {
   const entry_meta of_unknown_age{.age_ms = unknown_age_ms, .upper = 10, .filled = now};
   EXPECT_FALSE(all.may_answer(of_unknown_age, who, now));
   EXPECT_TRUE(all.may_answer(of_unknown_age, {}, now));
+}
+
+// Another process, or the settings of before, may have let it live longer.
+TEST_F(CoherenceStream, no_entry_answers_beyond_the_ttl_of_the_settings_in_force) {
+  const reader who{.ttl = seconds(30), .negative_ttl = seconds(5)};
+  const entry_meta found{.filled = now};
+  const entry_meta absent{.kind = entry_kind::absent, .filled = now};
+  const entry_meta adopted{.age_ms = 20'000, .filled = now};
+  const entry_meta of_unknown_age{.age_ms = unknown_age_ms, .filled = now};
+  EXPECT_TRUE(all.may_answer(found, who, now + seconds(30)));
+  EXPECT_FALSE(all.may_answer(found, who, now + seconds(31)));
+  EXPECT_TRUE(all.may_answer(absent, who, now + seconds(5)));
+  EXPECT_FALSE(all.may_answer(absent, who, now + seconds(6)));
+  EXPECT_TRUE(all.may_answer(adopted, who, now + seconds(10)));
+  EXPECT_FALSE(all.may_answer(adopted, who, now + seconds(11)));
+  EXPECT_FALSE(all.may_answer(of_unknown_age, who, now));
 }
 
 }  // namespace

@@ -46,6 +46,19 @@ shop_list changed(const std::function<void(shop_list&)>& change) {
   return out;
 }
 
+TEST(affected_list, a_replacement_keeps_the_type_of_the_id_that_is_stored) {
+  const document now_tea{{"_id", 9}, {"kind", "tea"}};  // what is stored may be 9.0
+  const auto by_type = changed([](auto& list) {
+    list.filter = document{{"_id", document{{"$type", "double"}}}, {"kind", "tea"}};
+    list.limit = 0;
+  });
+  EXPECT_TRUE(by_type.changes({list_write::kind::replaced, {}, now_tea.view(), {}}));
+  EXPECT_FALSE(by_type.changes_on_insert(now_tea));
+  const document parts{{"$and", array{document{{"_id", document{{"$not", document{{"$type", 1}}}}}}}}};
+  const auto nested = changed([&](auto& list) { list.filter = parts; });
+  EXPECT_TRUE(nested.changes({list_write::kind::replaced, {}, now_tea.view(), {}}));
+}
+
 TEST(affected_list, a_document_that_does_not_match_leaves_it) {
   const shop_list list;
   EXPECT_FALSE(list.changes_on_insert({{"_id", 9}, {"kind", "coffee"}, {"price", 1}}));

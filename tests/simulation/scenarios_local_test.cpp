@@ -187,7 +187,7 @@ TEST(Race, race_21_document_enters_a_list) {
       [](scene& s) {
         s.without_redis();
         s.read(0, list_of_kind_1);
-        s.write(0, {op_kind::update, 0, true, {1, 1, 0}});
+        s.write(0, put(0, 1, 0));
         s.pass(moment);
         s.read(0, list_of_kind_1);
       },
