@@ -96,6 +96,7 @@ class coherence_feed::impl {
     if (mark.token.empty()) mark = {};  // then the stream begins at the present
     const std::scoped_lock lock(apply_mutex_);
     void_ = false;
+    from_now_ = mark.token.empty();
     start_ = mark.time;
     redis_->began(start_);
     return std::move(mark.token);
@@ -125,7 +126,11 @@ class coherence_feed::impl {
   void opened(const std::string& how) {
     {
       const std::scoped_lock lock(apply_mutex_);
-      if (!shared_.coherence.follows()) voided_ = data_thread::now();
+      // Nothing was heard of what was done between the loss of its history and now; and who wrote meanwhile may have
+      // relied on hearing of it.
+      const bool gap = std::exchange(from_now_, false) && shared_.coherence.follows();
+      if (gap) shared_.coherence.void_history(true);
+      if (gap || !shared_.coherence.follows()) voided_ = data_thread::now();
       shared_.coherence.follow(true);
       // The mark says that up to it Redis was told everything; memory holds nothing older.
       if (start_ != 0) shared_.coherence.resumed(std::exchange(start_, 0));
@@ -223,6 +228,7 @@ class coherence_feed::impl {
   bool void_ = false;        // until the stream begins anew
   cache::instant voided_{};  // when everything was last void
   cache::cluster_time start_ = 0;
+  bool from_now_ = false;  // the stream is begun at the present; under apply_mutex_
 
   mutable std::mutex state_mutex_;
   stream_state state_ = stream_state::lost;
