@@ -117,7 +117,8 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   const bool refused = !reply.ok;
   if (refused) {
     if (!co_await s.ask(list_collections(ns, true), message, reply)) co_return false;
-    kind = judge_name(body_of(message));
+    const auto hello = protocol::bson_view::parse(s.thread().upstream->hello);
+    kind = judge_name(body_of(message), hello.value_or(protocol::bson_view()));
     // That it is not listed to this client says nothing to the others.
     if (!reply.ok || kind == cacheability::missing) {
       s.identity().kind_withheld(ns, asked + soon);
@@ -180,10 +181,15 @@ protocol::byte_buffer on_admin(std::string_view name) {
   return out;
 }
 
-// Without its options look-ups by _id are safe, but of a collection only: of a view the stream tells nothing.
-cacheability judge_name(protocol::bson_view reply) noexcept {
+// Without its options look-ups by _id are safe, but of a collection only: of a view the stream tells nothing. Nor does
+// it before 5.0 of what a capped collection drops.
+cacheability judge_name(protocol::bson_view reply, protocol::bson_view hello) noexcept {
+  constexpr std::int64_t wire_version_5_0 = 13;
   const auto kind = kind_listed(reply);
-  return kind == cacheability::plain ? cacheability::ids_only : kind;
+  if (kind != cacheability::plain) return kind;
+  const auto version = hello.find("maxWireVersion");
+  const bool tells = version && version->integer().value_or(0) >= wire_version_5_0;
+  return tells ? cacheability::ids_only : cacheability::not_cacheable;
 }
 
 cacheability judge_collection(protocol::bson_view reply) noexcept {

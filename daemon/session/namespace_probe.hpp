@@ -16,6 +16,6 @@ namespace mongocached::daemon {
 // The K1 verdict from a listCollections reply filtered by name. Pure.
 [[nodiscard]] cache::cacheability judge_collection(protocol::bson_view reply) noexcept;
 // The same from one that tells names and types only, which whoever may read the collection may ask for.
-[[nodiscard]] cache::cacheability judge_name(protocol::bson_view reply) noexcept;
+[[nodiscard]] cache::cacheability judge_name(protocol::bson_view reply, protocol::bson_view hello) noexcept;
 
 }  // namespace mongocached::daemon

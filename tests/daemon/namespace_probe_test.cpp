@@ -13,8 +13,8 @@ using cache::cacheability;
 cacheability judged(const document& reply) {
   return judge_collection(reply.view());
 }
-cacheability judged_by_name(const document& reply) {
-  return judge_name(reply.view());
+cacheability judged_by_name(const document& reply, int wire_version = 21) {
+  return judge_name(reply.view(), document{{"maxWireVersion", wire_version}}.view());
 }
 
 document listing(const array& rows, long id = 0) {
@@ -40,6 +40,12 @@ TEST(namespace_probe, a_plain_collection_whose_listing_begins_with_the_cursor_id
   const document cursor{{"id", 0L}, {"ns", "shop.$cmd.listCollections"}, {"firstBatch", array{row}}};
   EXPECT_EQ(judged(document{{"cursor", cursor}, {"ok", 1.0}}), cacheability::plain);
   EXPECT_EQ(judged_by_name(document{{"cursor", cursor}, {"ok", 1.0}}), cacheability::ids_only);
+}
+
+TEST(namespace_probe, of_a_name_alone_servers_that_do_not_tell_what_a_capped_collection_drops_say_too_little_K1) {
+  EXPECT_EQ(judged_by_name(listed("collection", {}), 13), cacheability::ids_only);
+  EXPECT_EQ(judged_by_name(listed("collection", {}), 12), cacheability::not_cacheable);
+  EXPECT_EQ(judge_name(listed("collection", {}).view(), {}), cacheability::not_cacheable);
 }
 
 TEST(namespace_probe, a_view_is_not_K1) {
