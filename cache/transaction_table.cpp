@@ -94,16 +94,18 @@ void transaction_table::count(record& at) {
   bytes_ += at.bytes;
 }
 
-void transaction_table::collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets) {
+bool transaction_table::collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets) {
   const std::scoped_lock lock(mutex_);
   auto& at = touch(lsid, number, starts);
   for (auto& target : targets) {
     if (at.whole) add(at, std::move(target));
   }
   count(at);
+  const bool whole = at.whole;
   // Committed ones stay for their retries until they are the oldest: were it the newest that gives way, they would fill
   // the table for good.
   while (bytes_ > max_bytes_ && order_.size() > 1) erase(order_.begin());
+  return whole;
 }
 
 std::vector<write_target> transaction_table::committed(byte_view lsid, std::int64_t number) const {

@@ -23,8 +23,9 @@ class transaction_table {
   explicit transaction_table(std::size_t limit = 10'000, std::size_t max_bytes = 64UL << 20)
       : limit_(limit), max_bytes_(max_bytes) {}
 
-  // A command inside the transaction. `starts` on its first one; targets may be empty (a read).
-  void collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets);
+  // A command inside the transaction. `starts` on its first one; targets may be empty (a read). False: it was not seen
+  // whole up to here; what it writes may be committed elsewhere.
+  bool collect(byte_view lsid, std::int64_t number, bool starts, std::vector<write_target> targets);
   // What a commit may change. Kept for the commit's retries.
   [[nodiscard]] std::vector<write_target> committed(byte_view lsid, std::int64_t number) const;
   void aborted(byte_view lsid, std::int64_t number);

@@ -233,6 +233,7 @@ void plan_write(const command_view& command, bool whole, write_plan& out) {
   out.kind = command_kind::write;
   out.unknown_command = false;
   out.deferred = false;
+  out.uncommitted = false;
   out.unacknowledged = command.unacknowledged || command.message.has(protocol::op_msg_flags::more_to_come);
   out.targets.clear();
   write_targets to(out);

@@ -69,6 +69,8 @@ struct write_plan {
   // first getMore on it. A getMore with that cursor id is a write of `targets` (invalidate after it, whatever its
   // outcome), until the cursor is closed; the aggregate itself is planned as a write as well.
   bool deferred = false;
+  // In a transaction that somebody else may commit: what it changes may show itself at any moment from now on.
+  bool uncommitted = false;
   std::vector<write_target> targets;
 };
 

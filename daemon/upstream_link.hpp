@@ -56,6 +56,21 @@ class upstream_link {
     return send_compressed(message);
   }
 
+  // A request was sent, and its reply comes next: until paid() nothing else may be taken for it.
+  void owes_reply(std::int32_t to) noexcept {
+    owes_ = true;
+    reply_to_ = to;
+  }
+  void paid() noexcept { owes_ = false; }
+  [[nodiscard]] bool owes() const noexcept { return owes_; }
+  // Whether this message is the reply that is owed. Never anything else: but what goes to the wrong client, or is
+  // cached, cannot be taken back.
+  [[nodiscard]] bool is_owed(protocol::byte_view message) const noexcept {
+    constexpr std::size_t response_to_at = 8;
+    return owes_ && message.size() >= protocol::header_size &&
+           protocol::load_le<std::int32_t>(message.data() + response_to_at) == reply_to_;
+  }
+
   enum class received : std::uint8_t {
     whole,    // `into` is one message
     front,    // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
@@ -121,6 +136,8 @@ class upstream_link {
   protocol::compressor_list accepted_;  // from the server
   protocol::compressor agreed_ = protocol::compressor::none;
   bool open_ = false;
+  bool owes_ = false;
+  std::int32_t reply_to_ = 0;
   std::uint64_t target_version_ = 0;
   std::string host_;
   std::uint16_t port_ = 0;

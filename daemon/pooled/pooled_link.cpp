@@ -34,10 +34,4 @@ task<login_outcome> pooled_link::log_in(upstream_account& account, const std::st
   }
 }
 
-bool pooled_link::is_owed(protocol::byte_view message) const noexcept {
-  constexpr std::size_t response_to_at = 8;
-  return owes_ && message.size() >= protocol::header_size &&
-         protocol::load_le<std::int32_t>(message.data() + response_to_at) == reply_to_;
-}
-
 }  // namespace mongocached::daemon

@@ -1,5 +1,5 @@
-// One connection of the pool: an upstream_link that logs in as the proxy's own user, knows whether a reply is still to
-// come on it, and is counted while it lives. One thread.
+// One connection of the pool: an upstream_link that logs in as the proxy's own user and is counted while it lives. One
+// thread.
 #pragma once
 
 #include "daemon/metrics.hpp"
@@ -28,21 +28,8 @@ class pooled_link : public upstream_link {
   [[nodiscard]] task<login_outcome> log_in(upstream_account& account, const std::string& text_record,
                                            const protocol::compression_offer& ours, std::string& why);
 
-  // A request was begun on it: until its reply was read to the end nobody else may have it.
-  void owes_reply(std::int32_t to) noexcept {
-    owes_ = true;
-    reply_to_ = to;
-  }
-  void paid() noexcept { owes_ = false; }
-  // Whether this message is the reply that is owed. Never anything else: but what goes to the wrong client cannot be
-  // taken back.
-  [[nodiscard]] bool is_owed(protocol::byte_view message) const noexcept;
-
-  [[nodiscard]] bool is_usable() { return !owes_ && unread() == 0 && is_open() && !is_dead(); }
-
- private:
-  bool owes_ = false;
-  std::int32_t reply_to_ = 0;
+  // Until a reply was read to the end nobody else may have it.
+  [[nodiscard]] bool is_usable() { return !owes() && unread() == 0 && is_open() && !is_dead(); }
 };
 
 }  // namespace mongocached::daemon

@@ -40,8 +40,8 @@ refusal pooled_failure(session& s, const request& r, exchange how) {
   if (client.lack == pooled_client::shortage::no_login)
     return {code::host_unreachable, "the proxy's own user cannot log in to the upstream; the proxy's log says why"};
   if (client.lack != pooled_client::shortage::no_connection) return no_suitable_server(s);
-  const bool own_limit =
-      r.command.max_time_ms > 0 && data_thread::now() >= r.received + std::chrono::milliseconds(r.command.max_time_ms);
+  const auto limit = time_limit_ms(r);
+  const bool own_limit = limit > 0 && data_thread::now() >= r.received + std::chrono::milliseconds(limit);
   if (own_limit) return {code::max_time_ms_expired, "operation exceeded time limit while it waited for a connection"};
   return {code::exceeded_time_limit, "no connection to the upstream became free in time: upstream.pool_size"};
 }

@@ -7,6 +7,7 @@
 
 #include "daemon/data_thread.hpp"
 #include "daemon/milliseconds.hpp"
+#include "daemon/session/relay.hpp"
 
 namespace mongocached::daemon {
 
@@ -119,8 +120,7 @@ bool prepare_for_pool(request& r) {
 
 void shorten_max_time(request& r, cache::duration waited) {
   const auto gone = milliseconds(waited);
-  // Of a getMore it is the time to wait for events.
-  if (gone <= 0 || r.command.max_time_ms <= 0 || r.command.is("getMore")) return;
+  if (gone <= 0 || time_limit_ms(r) <= 0) return;
   const auto flags = protocol::load_le<std::uint32_t>(r.bytes.data() + protocol::header_size);
   if ((flags & protocol::op_msg_flags::checksum_present) != 0) return;
   const auto given = r.command.message.body.find("maxTimeMS");

@@ -45,8 +45,9 @@ bool is_state_change(const protocol::reply_view& reply) noexcept {
   return protocol::is_state_change(reply.code) || protocol::is_state_change(reply.write_code);
 }
 
-void retract_from_pool(session& s, bool reply_is_over) {
-  if (s.pooled() != nullptr && s.pooled()->link && reply_is_over) s.pooled()->link->paid();
+// Of an exhaust cursor only the first reply names the client's request.
+bool may_be_the_reply(session& s, const upstream_link& link, protocol::byte_view message) {
+  return link.is_owed(message) || (s.pooled() == nullptr && !link.owes());
 }
 
 // U5 on a shared connection: the next message waits until this one is through.
@@ -64,6 +65,7 @@ task<exchange> settle_unanswered(session& s) {
 }
 
 prompt<error_code> send_on(upstream_link& link, const request& r, protocol::byte_view bytes) {
+  link.owes_reply(r.header.request_id);
   const auto message = bytes.empty() ? protocol::byte_view(r.bytes) : bytes;
   // What streams by goes on as it comes: a compressed message has to be known to its end before it begins. And what is
   // large would keep everybody else of this thread waiting for as long as it takes to compress it.
@@ -84,7 +86,6 @@ task<exchange> forward_later(session& s, request& r, protocol::byte_view bytes, 
   if (auto* const client = s.pooled()) {
     if (!prepare_for_pool(r)) co_return exchange::no_upstream;
     shorten_max_time(r, data_thread::now() - r.received);
-    client->link->owes_reply(r.header.request_id);
   }
   s.thread().metrics.upstream_busy_begun.add();
   auto how = exchange::ok;
@@ -103,8 +104,13 @@ task<exchange> finish_sending(session& s, prompt<error_code> rest) {
 
 }  // namespace
 
+// Of a getMore it is the time to wait for events.
+std::int64_t time_limit_ms(const request& r) noexcept {
+  return r.command.is("getMore") ? 0 : r.command.max_time_ms;
+}
+
 cache::instant selection_deadline(const request& r) noexcept {
-  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(r.command.max_time_ms, 1'000'000));
+  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(time_limit_ms(r), 1'000'000));
   const auto longest = r.command.is("endSessions") ? longest_farewell : longest_selection;
   return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
 }
@@ -118,7 +124,7 @@ prompt<exchange> forward(session& s, request& r, protocol::byte_view bytes, cons
   return after_sending(s, sent.await_resume() ? exchange::upstream_lost : exchange::ok);
 }
 
-task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
+task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit, bool may_stream) {
   reply.viewed = false;
   auto* link = s.open_upstream();
   if (link == nullptr) co_return s.is_open() ? exchange::upstream_lost : exchange::client_lost;
@@ -140,15 +146,16 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit) {
   s.thread().metrics.upstream_busy_ended.add();
   if (!s.is_open()) co_return exchange::client_lost;
   if (got == upstream_link::received::lost) co_return exchange::upstream_lost;
-  if (s.pooled() != nullptr && !s.pooled()->link->is_owed(reply.bytes)) {
-    s.drop_upstream();
-    co_return exchange::upstream_lost;
-  }
   reply.whole = got == upstream_link::received::whole;
   reply.crowded_out = got == upstream_link::received::no_room;
   reply.flags = reply.bytes.size() >= 20 ? protocol::load_le<std::uint32_t>(reply.bytes.data() + 16) : 0;
+  const bool goes_on = (reply.flags & protocol::op_msg_flags::more_to_come) != 0;
+  if (!may_be_the_reply(s, *link, reply.bytes) || (goes_on && !may_stream)) {
+    s.drop_upstream();
+    co_return exchange::upstream_lost;
+  }
+  link->paid();
   if (!reply.whole) co_return exchange::ok;
-  retract_from_pool(s, (reply.flags & protocol::op_msg_flags::more_to_come) == 0);
   protocol::op_msg message;
   if (protocol::parse_op_msg(reply.bytes, message) != protocol::op_msg_error::none) co_return exchange::ok;
   reply.flags = message.flags;
@@ -170,6 +177,10 @@ task<exchange> deliver_without_topology_version(session& s, upstream_reply& repl
 }
 
 task<exchange> deliver_in_pieces(session& s, upstream_reply& reply) {
+  if (s.is_legacy()) {  // its header is not the upstream's
+    s.close(disconnect::no_room);
+    co_return exchange::client_lost;
+  }
   // In pieces as they come: a compressed request may be answered without compression.
   if (!co_await s.send(reply.bytes)) co_return exchange::client_lost;
   held_bytes held;
@@ -214,12 +225,13 @@ task<void> relay(session& s, request& r, verdict v, const cache::namespace_state
   const auto sent = proves != nullptr ? data_thread::now() : cache::instant();
   const auto proofs_epoch = proves != nullptr ? s.shared().authorization.epoch() : 0;
   const bool reply_expected = !r.command.message.has(protocol::op_msg_flags::more_to_come);
+  const bool may_stream = s.pooled() == nullptr && r.command.message.has(protocol::op_msg_flags::exhaust_allowed);
   auto how = co_await forward(s, r);
   upstream_reply reply;
   bool more = reply_expected;
   if (how == exchange::ok && !reply_expected && s.pooled() != nullptr) how = co_await settle_unanswered(s);
   while (how == exchange::ok && more) {
-    how = co_await receive(s, reply);
+    how = co_await receive(s, reply, session::whole_limit, may_stream);
     if (proves != nullptr && reply.viewed && reply.view.ok) s.identity().prove(*proves, sent, proofs_epoch);
     if (how == exchange::ok) how = co_await deliver(s, reply);
     more = (reply.flags & protocol::op_msg_flags::more_to_come) != 0;

@@ -31,7 +31,10 @@ struct upstream_reply {
 using step = std::function<task<void>()>;
 [[nodiscard]] prompt<exchange> forward(session& s, request& r, protocol::byte_view bytes = {},
                                        const step* before_last = nullptr);
-[[nodiscard]] task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit = session::whole_limit);
+// A reply behind which more come, or to another request, is taken for the end of the connection; unless `may_stream`:
+// then more may come.
+[[nodiscard]] task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit = session::whole_limit,
+                                     bool may_stream = false);
 // To the client; what is left of a large reply is streamed.
 [[nodiscard]] prompt<exchange> deliver(session& s, upstream_reply& reply);
 
@@ -55,6 +58,8 @@ using step = std::function<task<void>()>;
 [[nodiscard]] task<void> shed(session& s, request& r, shed_reason why);
 // Reads and drops what is left of a large request, so that it can be answered. False: the client left.
 [[nodiscard]] task<bool> skip_rest(session& s, request& r);
+// The client's maxTimeMS as far as it limits how long the request may take; 0: none.
+[[nodiscard]] std::int64_t time_limit_ms(const request& r) noexcept;
 // Time until which a server is waited for (F5).
 [[nodiscard]] cache::instant selection_deadline(const request& r) noexcept;
 

@@ -26,6 +26,12 @@ struct request {
   in_flight_request place;  // once it is one of those that may be in flight
 
   [[nodiscard]] bool whole() const noexcept { return unread == 0; }
+  // An OP_MSG that says so; of a large one its front is enough.
+  [[nodiscard]] bool wants_no_reply() const noexcept {
+    constexpr std::size_t flags_at = protocol::header_size;
+    return header.code == protocol::opcode::msg && bytes.size() >= flags_at + 4 &&
+           (protocol::load_le<std::uint32_t>(bytes.data() + flags_at) & protocol::op_msg_flags::more_to_come) != 0;
+  }
 };
 
 // How the request ended, for metrics and the slow log.

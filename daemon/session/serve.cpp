@@ -124,9 +124,11 @@ task<void> serve_command(session& s, request& r) {
     if (!plan.targets.empty()) plan.kind = cache::command_kind::write;
   }
   if (command.in_transaction && plan.kind != cache::command_kind::commit && !command.is("abortTransaction")) {
-    // W6: what a transaction writes shows itself at its commit.
-    s.shared().transactions.collect(command.lsid, command.txn_number, command.starts_transaction,
-                                    std::move(plan.targets));
+    // W6: what a transaction writes shows itself at its commit, which reaches the process that saw its start.
+    const bool seen =
+        s.shared().transactions.collect(command.lsid, command.txn_number, command.starts_transaction, plan.targets);
+    plan.uncommitted = !seen && !plan.targets.empty();
+    if (plan.uncommitted) return serve_write(s, r, std::move(plan));
     return relay(s, r, {outcome::bypass, cache::bypass_reason::transaction});
   }
   switch (plan.kind) {
@@ -164,7 +166,7 @@ bool is_plain(session& s, const request& r) noexcept {
 }
 
 task<void> look_and_serve(session& s, request& r) {
-  if (r.header.code == protocol::opcode::query) {
+  if (r.header.code == protocol::opcode::query && !r.understood) {
     protocol::op_query query;
     static_cast<void>(protocol::parse_op_query(r.bytes, query));
     co_return co_await serve_hello(s, r, query.query);

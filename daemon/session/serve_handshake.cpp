@@ -80,7 +80,13 @@ task<void> send_hello_upstream(session& s, request& r, bson_view body) {
   protocol::op_msg parsed;
   static_cast<void>(protocol::parse_op_msg(message, parsed));
   if (auto* const link = s.open_upstream()) link->agree(parsed.body);
-  if (!view.ok) co_return co_await answer(s, r, parsed.body, {outcome::bypass, cache::bypass_reason::not_a_read});
+  if (!view.ok) {
+    // F4: a driver that saw a topologyVersion here would stream.
+    protocol::byte_buffer plain;
+    protocol::append_without_topology_version(plain, message);
+    static_cast<void>(protocol::parse_op_msg(plain, parsed));
+    co_return co_await answer(s, r, parsed.body, {outcome::bypass, cache::bypass_reason::not_a_read});
+  }
   if (const auto begun = parsed.body.find("speculativeAuthenticate"); speculates && begun && begun->document()) {
     s.shared().clock.saw_authentication();
     if (is_done(*begun->document())) s.identity().authenticated();
@@ -121,12 +127,13 @@ task<void> serve_authentication(session& s, request& r) {
   if (!r.command.is("saslContinue")) s.identity().changing(body.text_of("mechanism"));
   auto how = co_await forward(s, r);
   upstream_reply reply;
-  if (how == exchange::ok) how = co_await receive(s, reply);
+  const bool mute = r.command.message.has(protocol::op_msg_flags::more_to_come);
+  if (how == exchange::ok && !mute) how = co_await receive(s, reply);
   if (how == exchange::ok && reply.viewed && reply.view.ok) {
     s.shared().clock.saw_authentication();
     if (r.command.is("authenticate") || is_done(reply.body)) s.identity().authenticated();
   }
-  if (how == exchange::ok) how = co_await deliver(s, reply);
+  if (how == exchange::ok && !mute) how = co_await deliver(s, reply);
   if (how != exchange::ok) co_await fail(s, r, how);
   s.finished(r, {how == exchange::ok ? outcome::bypass : outcome::error, cache::bypass_reason::not_a_read});
 }

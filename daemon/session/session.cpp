@@ -116,7 +116,7 @@ void session::sweep(cache::instant now) {
   if (connect_deadline_ != cache::instant{} && now >= connect_deadline_) interrupt_upstream();
   if (busy_) {
     // Nobody reads from the client now: one that left shows itself only when asked.
-    if (client_.peer_left()) return close(disconnect::client_closed);
+    if (client_.peer_left() && !goes_on_without_client(now)) return close(disconnect::client_closed);
     if (waits_in_vain()) interrupt_upstream();
     return;
   }
@@ -275,6 +275,7 @@ bool session::waits_to_inflate(protocol::byte_view front, std::size_t length) no
 
 session::step session::handle(protocol::byte_view message, const protocol::message_header& header) {
   compressor_.reset();
+  legacy_ = false;
   if (header.code == protocol::opcode::compressed) return handle_compressed(message);
   return handle_plain(message, header);
 }
@@ -320,6 +321,7 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
   protocol::command_view command;
   if (const auto error = protocol::view_command(parsed, header.request_id, command);
       error != protocol::command_error::none) {
+    if (parsed.has(protocol::op_msg_flags::more_to_come)) return step::next;
     refuse(header, protocol::error_code::failed_to_parse,
            std::string("malformed command: ") + protocol::name_of(error));
     return step::next;
@@ -328,9 +330,9 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
     thread_.plans.add(message, thread_.plan.rules);
     return step::next;
   }
-  if (is_hello(command.name) && !has_user_fields(parsed.body) && answer_hello(parsed.body, header)) {
-    return step::next;
-  }
+  const bool plain_hello =
+      is_hello(command.name) && !has_user_fields(parsed.body) && !parsed.has(protocol::op_msg_flags::more_to_come);
+  if (plain_hello && answer_hello(parsed.body, header)) return step::next;
   serve_later(message, header, command, message);
   return step::busy;
 }
@@ -343,28 +345,6 @@ void session::serve_later(protocol::byte_view message, const protocol::message_h
   r.understood = true;
   protocol::rebase(r.command, seen_in, r.bytes);
   start_flow();
-}
-
-session::step session::handle_op_query(protocol::byte_view message, const protocol::message_header& header) {
-  protocol::op_query query;
-  if (!protocol::parse_op_query(message, query)) {
-    close_for(disconnect::bad_message);
-    return step::closed;
-  }
-  protocol::bson_element first;
-  protocol::bson_cursor cursor(query.query);
-  if (!query.full_collection_name.ends_with(".$cmd") || !cursor.next(first) || !is_hello(first.name)) {
-    // As servers since 5.1 answer: the legacy opcode lives for the handshake only.
-    protocol::byte_buffer error;
-    protocol::append_error_document(error, protocol::error_code::unsupported_op_query_command,
-                                    "only the handshake may be sent as OP_QUERY");
-    protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, *protocol::bson_view::parse(error));
-    return step::next;
-  }
-  if (!has_user_fields(query.query) && answer_hello(query.query, header)) return step::next;
-  place_request(message, header);
-  start_flow();
-  return step::busy;
 }
 
 void session::refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text) {
@@ -413,6 +393,8 @@ request& session::place_request(protocol::byte_view bytes, const protocol::messa
 void session::start_flow() {
   auto& r = *thread_.next_request;
   r.received = data_thread::now();
+  mute_ = r.wants_no_reply();
+  left_since_ = {};
   // The front of a large one is copied to be looked at.
   r.held = hold(r.whole() || r.crowded_out ? r.bytes.size() : 2 * r.bytes.size());
   needed_ = 0;

@@ -76,8 +76,10 @@ class session : public std::enable_shared_from_this<session> {
 
   // False once the session is closed.
   [[nodiscard]] prompt<bool> send(protocol::byte_view bytes);
-  // The same for a reply, a whole message: compressed if the request was.
+  // The same for a reply, a whole message: compressed if the request was, and in its opcode.
   [[nodiscard]] prompt<bool> send_reply(protocol::byte_view message);
+  // The request came as OP_QUERY: its replies are OP_REPLY.
+  [[nodiscard]] bool is_legacy() const noexcept { return legacy_; }
   // Compresses the reply that begins at `start` of the turn's output, if the request was compressed.
   void compress_reply(std::size_t start);
   // Sends the turn's output (data_thread::output); what the client did not take comes back.
@@ -175,10 +177,13 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] step handle_op_msg(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] step handle_op_query(protocol::byte_view message, const protocol::message_header& header);
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
+  [[nodiscard]] step take_legacy(const protocol::op_query& query, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;
   void end_patience();
+  // The client left, but wants no answer to what is under way: a server carries out what it has received.
+  [[nodiscard]] bool goes_on_without_client(cache::instant now) noexcept;
   // It takes nothing, or is slow to send, while others wait for the room that it holds.
   [[nodiscard]] bool is_in_the_way(cache::instant now) noexcept;
   // Counts the memory of `input_`. False if there is no room for the message that has begun in it.
@@ -196,6 +201,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] task<void> work(unsent before);
   [[nodiscard]] task<bool> send_rest(protocol::byte_view bytes);
   [[nodiscard]] task<bool> send_compressed(protocol::byte_view message);
+  [[nodiscard]] task<bool> send_legacy(protocol::byte_view message);
   [[nodiscard]] bool goes_to(const upstream_snapshot& target);
   [[nodiscard]] task<upstream_link*> find_upstream(cache::instant until, bool handshake);
   [[nodiscard]] task<error_code> open(upstream_link& link, const snapshot_ptr& target, bool handshake);
@@ -225,6 +231,8 @@ class session : public std::enable_shared_from_this<session> {
   bool crowded_ = false;   // waits for room
   bool inflates_ = false;  // the message in `input_` is compressed, and has no room yet for what is inside
   bool awaiting_ = false;  // the flow is one that may rightly last: it does not hold a drain, and is never slow
+  bool mute_ = false;      // the request under way wants no reply
+  bool legacy_ = false;    // it came as OP_QUERY
   bool close_when_idle_ = false;
   protocol::byte_buffer* inside_ = nullptr;         // of the compressed message being handled: what was inside
   std::optional<protocol::compressor> compressor_;  // of the request being answered, if it came in OP_COMPRESSED
@@ -232,6 +240,7 @@ class session : public std::enable_shared_from_this<session> {
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none
   cache::instant stalled_since_{};     // when the client last took something of a reply; 0: nothing is left to take
   cache::instant connect_deadline_{};  // of the upstream connection being opened; 0: none
+  cache::instant left_since_{};        // when the client was seen to have left while `mute_`; 0: it has not
   cache::instant give_up_at_{};
   std::function<void()> give_up_;  // see patience; empty: nothing is awaited
   std::unique_ptr<upstream_link> upstream_;

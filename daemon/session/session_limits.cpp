@@ -17,6 +17,12 @@ void session::end_patience() {
   if (const auto give_up = std::exchange(give_up_, nullptr)) give_up();
 }
 
+bool session::goes_on_without_client(cache::instant now) noexcept {
+  if (!mute_) return false;
+  if (left_since_ == cache::instant{}) left_since_ = now;
+  return now - left_since_ < stall_limit;
+}
+
 bool session::has_had_its_turn(std::size_t requests) const noexcept {
   const auto size = thread_.output.size();
   if (size >= turn_output || requests >= turn_requests || thread_.turn_spent >= turn_time) return true;

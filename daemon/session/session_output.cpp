@@ -39,6 +39,7 @@ void session::compress_reply(std::size_t start) {
 }
 
 prompt<bool> session::send_reply(protocol::byte_view message) {
+  if (legacy_) return send_legacy(message);
   if (compressor_) return send_compressed(message);
   return send(message);
 }

@@ -121,7 +121,7 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   protocol::byte_buffer message;
   const auto id = next_request_id();
   protocol::append_op_msg(message, id, 0, 0, *protocol::bson_view::parse(document));
-  if (pooled_) pooled_->link->owes_reply(id);
+  link->owes_reply(id);
   if (co_await link->send(message, name_of_command(document))) co_return false;
   held_bytes held;
   auto got =
@@ -130,25 +130,25 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
     held = hold(link->room_needed());
     got = co_await link->receive(reply_message, protocol::max_message_size);
   }
-  if (got == upstream_link::received::no_room && (!pooled_ || pooled_->link->is_owed(reply_message))) {
+  if (got == upstream_link::received::no_room && link->is_owed(reply_message)) {
     // What there is no room for is not told: the same as refused.
     while (link->unread() > 0) {
       const auto piece = co_await link->read_rest(upstream_link::small_piece);
       if (piece.empty()) co_return false;
     }
-    if (pooled_) pooled_->link->paid();
+    link->paid();
     reply_message.clear();
     reply = {};
     co_return true;
   }
   protocol::op_msg parsed;
-  if (got != upstream_link::received::whole || (pooled_ && !pooled_->link->is_owed(reply_message)) ||
+  if (got != upstream_link::received::whole || !link->is_owed(reply_message) ||
       protocol::parse_op_msg(reply_message, parsed) != protocol::op_msg_error::none ||
       !protocol::view_reply(parsed.body, reply)) {
     link->close();
     co_return false;
   }
-  if (pooled_) pooled_->link->paid();
+  link->paid();
   learn_times(reply);
   co_return true;
 }

@@ -156,12 +156,15 @@ task<exchange> write_through(session& s, request& r, const cache::write_plan& pl
   upstream_reply reply;
   if (const auto got = co_await receive(s, reply); got != exchange::ok) co_return co_await lost(s, write, got);
   s.release_upstream();  // Redis is none of its business
-  const bool refused = was_refused(s, plan, reply);
+  // A statement that fails ends its transaction, and nothing was changed.
+  const bool failed = plan.uncommitted && reply.viewed && !reply.view.ok;
+  const bool refused = failed || was_refused(s, plan, reply);
   if (plan.kind == cache::command_kind::authorization && !refused) s.shared().authorization.revoke_all();
   if (refused) {
     co_await forget(s, write);
   } else {
-    settle_locally(s, *write.pending, reply);
+    static const upstream_reply untold;
+    settle_locally(s, *write.pending, plan.uncommitted ? untold : reply);
     note_writing_cursor(s, r, plan, reply);
     co_await invalidate_shared(s, write);
   }

@@ -275,6 +275,16 @@ TEST_F(SessionCache, a_read_beyond_the_newest_time_seen_is_forwarded_as_it_is_R4
   EXPECT_EQ(upstream.last("find").body.bytes(), command.bytes());
 }
 
+TEST_F(SessionCache, a_reload_with_a_shorter_ttl_holds_for_what_is_cached_already) {
+  prime();
+  auto shorter = *thread.settings;
+  shorter.cache.ttl = std::chrono::nanoseconds(1);
+  shared.settings.store(std::make_shared<const config::settings>(shorter));
+  const auto ticks = thread.metrics.ticks.value();
+  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  expect_forgotten();
+}
+
 TEST_F(SessionCache, an_unacknowledged_write_invalidates_behind_its_ping_W5) {
   prime();
   upstream.on("update", [](const asked&) { return answer::none(); });
@@ -331,6 +341,24 @@ TEST_F(SessionCache, a_write_in_a_transaction_shows_at_its_commit_W6) {
   expect_still_served();
   EXPECT_TRUE(is_ok(client.ask(in_transaction("commitTransaction", 1))));
   expect_forgotten();
+}
+
+// A driver takes several daemons for several mongos, and a balancer hands one statement to this and the next to that.
+TEST_F(SessionCache, what_a_transaction_writes_that_began_elsewhere_stays_out_until_it_has_ended_W6) {
+  prime();
+  const document one{{"q", document{{"_id", 1}}}, {"u", document{{"x", 2}}}};
+  const document statement{
+      {"update", "things"}, {"updates", array{one}}, {"lsid", document{{"id", binary{4, byte_buffer(16)}}}},
+      {"txnNumber", 1L},    {"autocommit", false},   {"$db", "shop"}};
+  upstream.on("update", [](const asked&) { return failed(251); });
+  EXPECT_EQ(code_of(client.ask(statement)), 251);
+  static_cast<void>(client.ask(find()));
+  const auto before = finds();
+  upstream.on("update", [](const asked&) { return okay(); });
+  EXPECT_TRUE(is_ok(client.ask(statement)));
+  static_cast<void>(client.ask(find()));
+  static_cast<void>(client.ask(find()));
+  EXPECT_EQ(finds(), before + 2);
 }
 
 TEST_F(SessionCache, a_view_is_never_cached_K1) {

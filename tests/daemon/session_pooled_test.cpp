@@ -43,6 +43,24 @@ TEST_F(SessionPooled, clients_share_a_connection) {
   EXPECT_EQ(connections(), 1U);
 }
 
+// Its maxTimeMS says how long events are waited for, not how long it may take to get a connection.
+TEST_F(SessionPooled, a_getMore_waits_for_a_connection_beyond_the_time_that_it_waits_for_events) {
+  upstream.on("find", [](const asked&) {
+    return document{{"cursor", document{{"firstBatch", array{}}, {"id", 77L}, {"ns", "shop.things"}}}, {"ok", 1.0}};
+  });
+  static_cast<void>(other.ask(find()));
+  const held_answer held(okay());
+  upstream.on("count", held.handler());
+  one.send(document{{"count", "things"}, {"$db", "shop"}});
+  held.wait_until_asked_for();
+  other.send(document{{"getMore", 77L}, {"collection", "things"}, {"maxTimeMS", 1}, {"$db", "shop"}});
+  const auto ticks = thread.metrics.ticks.value();
+  while (thread.metrics.ticks.value() < ticks + 3) std::this_thread::yield();
+  held.release();
+  EXPECT_TRUE(is_ok(one.reply()));
+  EXPECT_TRUE(is_ok(other.reply()));
+}
+
 TEST_F(SessionPooled, without_users_whoever_is_let_in_owns_sessions) {
   const document lsid{{"id", binary{4, byte_buffer(16)}}};
   EXPECT_TRUE(is_ok(one.ask(document{{"ping", 1}, {"lsid", lsid}, {"$db", "admin"}})));

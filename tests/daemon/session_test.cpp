@@ -188,6 +188,95 @@ TEST_F(Session, a_hello_never_reaches_the_upstream_U2) {
   EXPECT_EQ(upstream.count("hello"), 0U);
 }
 
+// A driver that has no other opcode yet logs in by it.
+TEST_F(Session, logs_in_by_op_query_and_answers_in_kind) {
+  upstream.on("saslStart", [](const asked&) { return document{{"conversationId", 1}, {"payload", "s"}, {"ok", 1.0}}; });
+  client.send(
+      op_query_message(document{{"saslStart", 1}, {"mechanism", "SCRAM-SHA-256"}}, {.request_id = 78}, "shop.$cmd"));
+  const auto message = client.receive();
+  EXPECT_EQ(protocol::load_le<std::int32_t>(message.data() + 12), 1);
+  EXPECT_EQ(loopback_client::response_to(message), 78);
+  EXPECT_EQ(field_in(loopback_client::body_of(message).view(), "payload").text(), "s");
+  EXPECT_EQ(field_in(upstream.last("saslStart").body.view(), "$db").text(), "shop");
+  client.send(op_query_message(document{{"buildInfo", 1}}, {.request_id = 79}));
+  const auto built = client.receive();
+  EXPECT_EQ(protocol::load_le<std::int32_t>(built.data() + 12), 1);
+  EXPECT_EQ(loopback_client::response_to(built), 79);
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+}
+
+TEST_F(Session, a_refusal_of_what_came_by_op_query_comes_in_kind) {
+  client.send(op_query_message(document{{"saslStart", 1}, {"mechanism", "MONGODB-X509"}}, {.request_id = 78}));
+  const auto message = client.receive();
+  EXPECT_EQ(protocol::load_le<std::int32_t>(message.data() + 12), 1);
+  EXPECT_EQ(code_of(loopback_client::body_of(message)), 18);
+}
+
+TEST_F(Session, a_malformed_login_by_op_query_closes) {
+  const byte_buffer no_document{9, 0, 0, 0, 2, 'x', 0, 9, 0};
+  client.send(op_query_message(document{{"saslStart", raw_value{bson_type::document, no_document}}}));
+  EXPECT_TRUE(client.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::bad_message), 1U);
+}
+
+// A server carries out what it has received, whether or not the client stays to see it.
+TEST_F(Session, writes_that_want_no_reply_are_carried_out_though_their_client_left) {
+  const held_answer held(okay());
+  upstream.on("ping", held.handler());
+  upstream.on("insert", [](const asked&) { return answer::none(); });
+  {
+    loopback_client leaving(port());
+    byte_buffer all;
+    for (std::int32_t id = 1; id <= 5; ++id) {
+      const auto one = op_msg_message(document{{"insert", "things"}, {"$db", "shop"}},
+                                      {.request_id = id, .flags = protocol::op_msg_flags::more_to_come});
+      all.insert(all.end(), one.begin(), one.end());
+    }
+    leaving.send(all);
+    held.wait_until_asked_for();  // behind the first of them
+  }
+  const auto ticks = thread.metrics.ticks.value();
+  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  held.release();
+  while (upstream.count("insert") < 5) std::this_thread::yield();
+  while (closed(disconnect::client_closed) == 0) std::this_thread::yield();
+}
+
+TEST_F(Session, a_request_that_wants_no_reply_gets_none_though_it_is_malformed) {
+  const message_options mute{.request_id = 5, .flags = protocol::op_msg_flags::more_to_come};
+  client.send(document{{"insert", "things"}, {"lsid", 1}, {"$db", "shop"}}, mute);
+  client.send(document{{"hello", 1}, {"$db", "admin"}}, mute);
+  client.send(op_msg_message(ping(), {.request_id = 6}));
+  EXPECT_EQ(loopback_client::response_to(client.receive()), 6);
+}
+
+TEST_F(Session, a_logout_that_wants_no_reply_keeps_nothing_waiting) {
+  upstream.on("logout", [](const asked&) { return answer::none(); });
+  client.send(document{{"logout", 1}, {"$db", "shop"}}, {.flags = protocol::op_msg_flags::more_to_come});
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+}
+
+TEST_F(Session, a_reply_to_another_request_ends_the_connection_and_is_not_cached) {
+  upstream.on("find", [](const asked& q) {
+    return answer::raw(op_msg_message(found({document{{"_id", 1}}}), {.request_id = 1, .response_to = q.id + 1}));
+  });
+  client.send(find());
+  EXPECT_TRUE(client.is_closed_by_peer());
+  upstream.on("find", [](const asked&) { return found({document{{"_id", 1}, {"x", "right"}}}); });
+  loopback_client other(port());
+  static_cast<void>(other.ask(find()));
+  EXPECT_EQ(upstream.count("find"), 2U);
+}
+
+TEST_F(Session, a_reply_that_announces_another_one_unasked_ends_the_connection) {
+  upstream.on("count", [](const asked& q) {
+    return answer::raw(
+        op_msg_message(okay(), {.request_id = 1, .response_to = q.id, .flags = protocol::op_msg_flags::more_to_come}));
+  });
+  client.send(document{{"count", "things"}, {"$db", "shop"}});
+  EXPECT_TRUE(client.is_closed_by_peer());
+}
+
 TEST_F(Session, refuses_other_commands_in_op_query) {
   client.send(op_query_message(ping()));
   EXPECT_EQ(code_of(client.reply()), 352);
