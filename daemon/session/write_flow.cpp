@@ -40,8 +40,7 @@ task<void> invalidate_shared(session& s, write_state& write) {
 }
 
 bool is_strict(session& s, std::string_view db, std::string_view collection) {
-  const auto* known = s.thread().find_namespace(db, collection);
-  return known != nullptr && known->settings->mode == config::cache_mode::strict;
+  return s.thread().settings->cache_for(cache::full_name(db, collection)).mode == config::cache_mode::strict;
 }
 
 // W1, mode `strict`: no other process may answer from Redis while the write is on its way.
