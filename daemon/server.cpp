@@ -22,7 +22,6 @@ namespace mongocached::daemon {
 namespace {
 
 constexpr auto housekeeping_period = std::chrono::seconds(1);
-constexpr auto drain_poll = std::chrono::milliseconds(20);
 
 std::size_t thread_count(const config::settings& settings) {
   const std::size_t wanted =
@@ -187,17 +186,6 @@ int server::impl::run() {
   return 0;
 }
 
-void server::impl::stop_everything() {
-  side_port_.reset();
-  if (status_desk_) status_desk_->stop();  // it asks the others
-  if (listener_) listener_->stop();        // its handler keeps it alive
-  listener_.reset();
-  if (const auto feed = feed_.load()) feed->stop();
-  for (auto& thread : threads_) thread->stop();
-  if (verifier_) verifier_->stop();
-  topology_.reset();  // the data threads asked it for checks
-}
-
 void server::impl::upstream_changed(const snapshot_ptr& now) {
   const bool news = !last_known_ || !same_content(*last_known_, *now);
   last_known_ = now;
@@ -265,24 +253,6 @@ void server::impl::on_signal(int number) {
     return;
   }
   drain();
-}
-
-void server::impl::drain() {
-  const auto limit = shared_.settings.load()->listen.drain_timeout;
-  log_.info("server", "stopping", {{"drain_timeout_ms", milliseconds(limit)}});
-  notifier_.stopping("finishing requests");
-  listener_->stop();
-  for (auto& thread : threads_) thread->drain();
-  finish_drain(data_thread::now() + limit);
-}
-
-void server::impl::finish_drain(cache::instant until) {
-  const bool busy = std::ranges::any_of(threads_, [](const auto& thread) { return thread->session_count() != 0; });
-  if (!busy || data_thread::now() >= until) return control_.stop();
-  drain_timer_.expires_after(drain_poll);
-  drain_timer_.async_wait([this, until](const error_code& ec) {
-    if (!ec) finish_drain(until);
-  });
 }
 
 void server::impl::housekeeping() {

@@ -54,6 +54,7 @@ class server::impl {
   void log_in_to_pool();
   [[nodiscard]] readiness is_ready();
   [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
+  void ask_to_stop();
   void stop_everything();
 
   server_options options_;

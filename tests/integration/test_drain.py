@@ -109,3 +109,31 @@ def test_idle_clients_hold_nothing(servers: Servers) -> None:
             assert client.closed_by_peer()
             client.close()
         assert daemon.process.wait(5) == 0
+
+
+def test_drain_that_begins_with_a_stalled_upstream_ends_soon(servers: Servers) -> None:
+    """Once the change stream, its samples and the verifier were waited for, twelve seconds."""
+    upstream = servers.upstream()
+    relay = servers.relay(upstream.port)
+    daemon = servers.daemon(relay.uri, config="[cache]\nverify_share = 1.0\n")
+    with RawConnection("127.0.0.1", daemon.port) as client:
+        for _ in range(3):
+            client.request(FIND)
+    relay.stall()
+    wait_until(lambda: not daemon.status()["stream"]["up"], what="the stream to be missed")
+    daemon.process.signal(signal.SIGTERM)
+    assert daemon.process.wait(5) == 0
+
+
+def test_clients_are_closed_at_the_limit_though_the_upstream_is_stalled(servers: Servers) -> None:
+    """Once they stayed connected until the change stream had ended."""
+    upstream = servers.upstream()
+    relay = servers.relay(upstream.port)
+    daemon = servers.daemon(relay.uri, config='[listen]\ndrain_timeout = "100ms"\n')
+    with RawConnection("127.0.0.1", daemon.port) as busy:
+        busy.request(FIND)
+        relay.stall()
+        busy.send(FIND | {"filter": {"_id": 3}, "comment": "mongocached:bypass"})
+        daemon.process.signal(signal.SIGTERM)
+        assert busy.closed_by_peer()
+        assert daemon.process.wait(5) == 0
