@@ -36,6 +36,20 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
+cache::host_finder redis_finder(const std::shared_ptr<name_lookup>& names) {
+  return [names](const std::string& host, const std::shared_ptr<cache::host_answer>& told) {
+    const auto tell = [](const cache::host_answer& whom, const name_lookup::answer& found) {
+      std::vector<std::string> addresses;
+      for (const auto& one : found.addresses) addresses.push_back(one.to_string());
+      whom(addresses, found.error ? found.error.message() : "");
+    };
+    const auto known = names->find(host, told, [tell, to = std::weak_ptr(told)](const name_lookup::answer& found) {
+      if (const auto whom = to.lock()) tell(*whom, found);
+    });
+    if (known) tell(*told, *known);
+  };
+}
+
 bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
   return a.host == b.host && a.port == b.port && a.election_id == b.election_id && a.set_version == b.set_version;
 }
@@ -211,6 +225,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   if (!settings.uri || redis()) return;
   cache::redis_options with;
   with.uri = settings.uri->reveal();
+  with.find_host = redis_finder(shared_.names);
   with.timeout = settings.timeout;
   with.key_prefix = settings.key_prefix;
   with.cluster_id = cluster_id(options_.upstream, known);

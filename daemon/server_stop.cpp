@@ -42,6 +42,7 @@ void server::impl::stop_everything() {
   listener_.reset();
   ask_to_stop();
   for (auto& thread : threads_) thread->stop();
+  shared_.names->stop();                    // what it tells goes to the threads' io_contexts, and to ours
   if (topology_) topology_->ask_to_stop();  // the data threads asked it for checks
   if (const auto feed = feed_.load()) feed->stop();
   if (verifier_) verifier_->stop();
