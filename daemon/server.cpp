@@ -297,6 +297,11 @@ void server::impl::log_in_to_pool() {
 }
 
 readiness server::impl::is_ready() {
+  if (stopping_.load()) return {false, "stopping"};
+  return is_upstream_ready();
+}
+
+readiness server::impl::is_upstream_ready() {
   const auto now = topology_->current();
   const auto& login = shared_.pool_login;
   const bool pooled = options_.settings->upstream.auth == config::auth_kind::pooled;
@@ -356,7 +361,7 @@ std::string server::impl::metrics_text() {
     in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
   }
   in.load = {shared_.buffers.used(), shared_.buffers.limit(), shared_.in_flight.load()};
-  in.upstream_up = is_ready().ready;
+  in.upstream_up = is_upstream_ready().ready;
   in.process = read_process_stats();
   return expose(in);
 }

@@ -12,6 +12,7 @@ constexpr auto drain_poll = std::chrono::milliseconds(20);
 
 void server::impl::drain() {
   const auto limit = shared_.settings.load()->listen.drain_timeout;
+  stopping_.store(true);
   log_.info("server", "stopping", {{"drain_timeout_ms", milliseconds(limit)}});
   notifier_.stopping("finishing requests");
   listener_->stop();

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -18,6 +20,14 @@ LIST: Document = FIND | {"filter": {"n": 1}}
 GET_MORE: Document = {"getMore": Int64(7), "collection": "things", "$db": "drain"}
 UPDATE: Document = {"update": "things", "$db": "drain"}
 UPDATE |= {"updates": [{"q": {"_id": 1}, "u": {"$set": {"n": 1}}}]}
+
+
+def readiness(daemon: Daemon) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"{daemon.http_url}/readyz", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
 
 
 def refuses(daemon: Daemon) -> bool:
@@ -137,3 +147,16 @@ def test_clients_are_closed_at_the_limit_though_the_upstream_is_stalled(servers:
         daemon.process.signal(signal.SIGTERM)
         assert busy.closed_by_peer()
         assert daemon.process.wait(5) == 0
+
+
+def test_readiness_is_refused_and_the_upstream_still_up_while_it_drains(servers: Servers) -> None:
+    with ScriptedUpstream() as upstream:
+        daemon = servers.daemon(upstream.uri)
+        with RawConnection("127.0.0.1", daemon.port) as busy, upstream.holding("find") as arrived:
+            busy.send(FIND)
+            wait_until(arrived)
+            assert readiness(daemon)[0] == 200
+            daemon.process.signal(signal.SIGTERM)
+            wait_until(lambda: refuses(daemon))
+            assert readiness(daemon) == (503, '{"ready":false,"reason":"stopping"}\n')
+            assert daemon.metrics().value("mongocached_upstream_up") == 1
