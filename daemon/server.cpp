@@ -74,10 +74,10 @@ server::impl::impl(server_options options, logger& log)
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
     throw std::runtime_error("no randomness");
-  descriptor_needs needs;
+  descriptor_needs needs{.threads = shared_.threads, .redis = settings.redis.uri.has_value()};
   if (settings.upstream.auth == config::auth_kind::pooled) {
     needs.a_client = 1;
-    needs.reserve += settings.upstream.pool_size;
+    needs.pool = settings.upstream.pool_size;
   }
   const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit(), needs);
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
