@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from bson import Int64
+from support.name_server import needs_root
 from support.raw import RawConnection
 from support.scripted_upstream import ScriptedUpstream
 from support.servers import Daemon, Servers
+from support.silent_names import SilentNameServer, UnansweredDaemon
 from support.wait import wait_until
 
 Document = dict[str, Any]
@@ -147,6 +150,40 @@ def test_clients_are_closed_at_the_limit_though_the_upstream_is_stalled(servers:
         daemon.process.signal(signal.SIGTERM)
         assert busy.closed_by_peer()
         assert daemon.process.wait(5) == 0
+
+
+@pytest.fixture
+def silent_names(servers: Servers) -> Iterator[SilentNameServer]:
+    needs_root()
+    names = SilentNameServer(servers.folder())
+    yield names
+    names.close()
+
+
+def ends_though_unanswered(
+    servers: Servers, names: SilentNameServer, asked: str, uri: str, redis_uri: str = "none"
+) -> None:
+    daemon = UnansweredDaemon(servers.folder(), names, uri, redis_uri=redis_uri)
+    servers.running.append(daemon)
+    daemon.start()
+    names.wait_until_asked(asked)
+    daemon.process.signal(signal.SIGTERM)
+    assert daemon.process.wait(5) == 0
+
+
+def test_a_look_up_of_the_upstream_that_hangs_is_not_waited_for(
+    servers: Servers, silent_names: SilentNameServer
+) -> None:
+    name = "db.silent.test"
+    ends_though_unanswered(servers, silent_names, name, f"mongodb://{name}/")
+
+
+def test_a_look_up_of_redis_that_hangs_is_not_waited_for(
+    servers: Servers, silent_names: SilentNameServer
+) -> None:
+    name = "redis.silent.test"
+    with ScriptedUpstream() as upstream:
+        ends_though_unanswered(servers, silent_names, name, upstream.uri, f"redis://{name}")
 
 
 def test_readiness_is_refused_and_the_upstream_still_up_while_it_drains(servers: Servers) -> None:
