@@ -65,6 +65,11 @@ class coherence_feed::impl {
 
   ~impl() { stop(); }
 
+  void ask_to_stop() {
+    const std::scoped_lock lock(watch_mutex_);
+    if (watch_) watch_->ask_to_stop();
+  }
+
   void stop() {
     redis_->stop();
     std::unique_ptr<cluster_watch> ending;
@@ -258,6 +263,10 @@ feed_status coherence_feed::status() const {
 
 const thread_metrics& coherence_feed::metrics() const noexcept {
   return impl_->metrics();
+}
+
+void coherence_feed::ask_to_stop() {
+  impl_->ask_to_stop();
 }
 
 void coherence_feed::stop() {

@@ -47,7 +47,9 @@ class coherence_feed {
   void redis_changed();
   [[nodiscard]] feed_status status() const;
   [[nodiscard]] const thread_metrics& metrics() const noexcept;
-  // Ends the threads; from the control thread or once it has ended.
+  // The stream is followed no longer; returns at once. From the control thread or once it has ended, as stop().
+  void ask_to_stop();
+  // Nothing is applied any more. Waits for the threads, at most a second from ask_to_stop() on.
   void stop();
 
  private:

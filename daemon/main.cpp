@@ -10,6 +10,7 @@
 
 #include "cache/heap.hpp"
 #include "config/print.hpp"
+#include "daemon/control/releasable_thread.hpp"
 #include "daemon/control/upstream_uri.hpp"
 #include "daemon/health_check.hpp"
 #include "daemon/inherited_sockets.hpp"
@@ -74,6 +75,13 @@ int serve(const daemon::command_line& line, const config::options& from, config:
   return server.run();
 }
 
+// Nothing static, OpenSSL's least of all, may be destroyed under a thread that was let go of.
+int leave(int status) {
+  if (!daemon::releasable_thread::any_let_go()) return status;
+  std::fflush(nullptr);
+  std::_Exit(status);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -93,7 +101,7 @@ int main(int argc, char** argv) {
       return daemon::exit_clean;
     }
     if (line.health_check) return check_health(*line.health_check, loaded.settings);
-    return serve(line, from, std::move(loaded));
+    return leave(serve(line, from, std::move(loaded)));
   } catch (const std::exception& e) {
     print_line(stderr, std::string("mongocached: ") + e.what());
     return daemon::exit_failed;

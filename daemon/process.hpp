@@ -17,6 +17,7 @@
 #include "daemon/control/topology.hpp"
 #include "daemon/event_limiter.hpp"
 #include "daemon/log.hpp"
+#include "daemon/name_lookup.hpp"
 #include "daemon/pooled/login_state.hpp"
 #include "daemon/pooled/pins.hpp"
 #include "daemon/pooled/upstream_login.hpp"
@@ -73,6 +74,7 @@ struct process {
   cache::transaction_table transactions;
   cache::writing_cursors writing_cursors;
   cluster_clock clock;
+  std::shared_ptr<name_lookup> names = std::make_shared<name_lookup>();
 
   // Pooled: who may log in, who opened what, and the user that all traffic runs under. Null in passthrough mode.
   std::atomic<std::shared_ptr<const user_table>> users;

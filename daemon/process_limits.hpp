@@ -17,8 +17,12 @@ struct connection_budget {
 
 struct descriptor_needs {
   std::uint32_t a_client = 2;  // its own, and in passthrough mode one upstream
-  std::uint32_t reserve =
-      128;  // listeners, Redis, control plane, side port, files, ...; with auth "pooled" the pool is added
+  std::uint64_t threads = 1;   // data threads
+  bool redis = false;
+  std::uint64_t pool = 0;  // connections of the pool, with auth "pooled"
+
+  // Beside the clients: what each thread waits on, listeners, control plane, side port, files, ...
+  [[nodiscard]] std::uint64_t reserve() const noexcept { return 64 + threads * (redis ? 8 : 6) + pool; }
 };
 
 // What of `wanted` fits; never 0, so that an operator can at least look inside.

@@ -22,7 +22,6 @@ namespace mongocached::daemon {
 namespace {
 
 constexpr auto housekeeping_period = std::chrono::seconds(1);
-constexpr auto drain_poll = std::chrono::milliseconds(20);
 
 std::size_t thread_count(const config::settings& settings) {
   const std::size_t wanted =
@@ -35,6 +34,20 @@ std::size_t thread_count(const config::settings& settings) {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
+}
+
+cache::host_finder redis_finder(const std::shared_ptr<name_lookup>& names) {
+  return [names](const std::string& host, const std::shared_ptr<cache::host_answer>& told) {
+    const auto tell = [](const cache::host_answer& whom, const name_lookup::answer& found) {
+      std::vector<std::string> addresses;
+      for (const auto& one : found.addresses) addresses.push_back(one.to_string());
+      whom(addresses, found.error ? found.error.message() : "");
+    };
+    const auto known = names->find(host, told, [tell, to = std::weak_ptr(told)](const name_lookup::answer& found) {
+      if (const auto whom = to.lock()) tell(*whom, found);
+    });
+    if (known) tell(*told, *known);
+  };
 }
 
 bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
@@ -61,10 +74,10 @@ server::impl::impl(server_options options, logger& log)
   for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
     throw std::runtime_error("no randomness");
-  descriptor_needs needs;
+  descriptor_needs needs{.threads = shared_.threads, .redis = settings.redis.uri.has_value()};
   if (settings.upstream.auth == config::auth_kind::pooled) {
     needs.a_client = 1;
-    needs.reserve += settings.upstream.pool_size;
+    needs.pool = settings.upstream.pool_size;
   }
   const auto budget = fit_connections(settings.listen.max_connections, raise_descriptor_limit(), needs);
   if (!budget.warning.empty()) log_.warn("listener", budget.warning);
@@ -187,17 +200,6 @@ int server::impl::run() {
   return 0;
 }
 
-void server::impl::stop_everything() {
-  side_port_.reset();
-  if (status_desk_) status_desk_->stop();  // it asks the others
-  if (listener_) listener_->stop();        // its handler keeps it alive
-  listener_.reset();
-  if (const auto feed = feed_.load()) feed->stop();
-  for (auto& thread : threads_) thread->stop();
-  if (verifier_) verifier_->stop();
-  topology_.reset();  // the data threads asked it for checks
-}
-
 void server::impl::upstream_changed(const snapshot_ptr& now) {
   const bool news = !last_known_ || !same_content(*last_known_, *now);
   last_known_ = now;
@@ -223,6 +225,7 @@ void server::impl::start_redis(const upstream_snapshot& known) {
   if (!settings.uri || redis()) return;
   cache::redis_options with;
   with.uri = settings.uri->reveal();
+  with.find_host = redis_finder(shared_.names);
   with.timeout = settings.timeout;
   with.key_prefix = settings.key_prefix;
   with.cluster_id = cluster_id(options_.upstream, known);
@@ -267,24 +270,6 @@ void server::impl::on_signal(int number) {
   drain();
 }
 
-void server::impl::drain() {
-  const auto limit = shared_.settings.load()->listen.drain_timeout;
-  log_.info("server", "stopping", {{"drain_timeout_ms", milliseconds(limit)}});
-  notifier_.stopping("finishing requests");
-  listener_->stop();
-  for (auto& thread : threads_) thread->drain();
-  finish_drain(data_thread::now() + limit);
-}
-
-void server::impl::finish_drain(cache::instant until) {
-  const bool busy = std::ranges::any_of(threads_, [](const auto& thread) { return thread->session_count() != 0; });
-  if (!busy || data_thread::now() >= until) return control_.stop();
-  drain_timer_.expires_after(drain_poll);
-  drain_timer_.async_wait([this, until](const error_code& ec) {
-    if (!ec) finish_drain(until);
-  });
-}
-
 void server::impl::housekeeping() {
   shared_.coherence.flights().sweep(data_thread::now());
   log_in_to_pool();
@@ -312,6 +297,11 @@ void server::impl::log_in_to_pool() {
 }
 
 readiness server::impl::is_ready() {
+  if (stopping_.load()) return {false, "stopping"};
+  return is_upstream_ready();
+}
+
+readiness server::impl::is_upstream_ready() {
   const auto now = topology_->current();
   const auto& login = shared_.pool_login;
   const bool pooled = options_.settings->upstream.auth == config::auth_kind::pooled;
@@ -371,7 +361,7 @@ std::string server::impl::metrics_text() {
     in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
   }
   in.load = {shared_.buffers.used(), shared_.buffers.limit(), shared_.in_flight.load()};
-  in.upstream_up = is_ready().ready;
+  in.upstream_up = is_upstream_ready().ready;
   in.process = read_process_stats();
   return expose(in);
 }

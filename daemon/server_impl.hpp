@@ -53,12 +53,15 @@ class server::impl {
   [[nodiscard]] std::string status_text();
   void log_in_to_pool();
   [[nodiscard]] readiness is_ready();
+  [[nodiscard]] readiness is_upstream_ready();
   [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
+  void ask_to_stop();
   void stop_everything();
 
   server_options options_;
   logger& log_;
   const cache::instant started_ = data_thread::now();
+  std::atomic<bool> stopping_{false};  // the drain has begun
   upstream_tls_files upstream_files_{options_.upstream.tls};
   process shared_;
   driver_runtime driver_;

@@ -8,6 +8,14 @@ namespace {
 // The flags of an OP_MSG are in it: whether more messages follow.
 constexpr std::size_t smallest_front = protocol::header_size + 4;
 
+asio::ip::basic_resolver_results<asio::ip::tcp> endpoints_of(const name_lookup::answer& found, const std::string& host,
+                                                             std::uint16_t port) {
+  std::vector<asio::ip::tcp::endpoint> out;
+  out.reserve(found.addresses.size());
+  for (const auto& address : found.addresses) out.emplace_back(address, port);
+  return asio::ip::basic_resolver_results<asio::ip::tcp>::create(out.begin(), out.end(), host, std::to_string(port));
+}
+
 }  // namespace
 
 task<error_code> upstream_link::connect(std::string host, std::uint16_t port, std::uint64_t version,
@@ -15,10 +23,9 @@ task<error_code> upstream_link::connect(std::string host, std::uint16_t port, st
   host_ = std::move(host);
   port_ = port;
   target_version_ = version;
-  error_code ec;
-  const auto endpoints = co_await resolver_.async_resolve(host_, std::to_string(port_), as_result(ec));
-  if (ec) co_return ec;
-  ec = co_await stream_.connect(endpoints);
+  const auto found = co_await look_up();
+  if (found.error) co_return found.error;
+  auto ec = co_await stream_.connect(endpoints_of(found, host_, port_));
   if (ec) co_return ec;
   if (tls) {
     ec = co_await stream_.start_tls(*tls, host_, check_host);
@@ -27,6 +34,19 @@ task<error_code> upstream_link::connect(std::string host, std::uint16_t port, st
   }
   open_ = !ec;
   co_return ec;
+}
+
+// Ends with close(), however long the look-up goes on.
+task<name_lookup::answer> upstream_link::look_up() {
+  const auto told = std::make_shared<one_shot<name_lookup::answer>>(executor_);
+  const auto known = names_.find(host_, told, [waiter = std::weak_ptr(told)](const name_lookup::answer& found) {
+    if (const auto here = waiter.lock()) here->deliver(found);
+  });
+  if (known) co_return *known;
+  looking_up_ = told;
+  auto found = co_await told->wait();
+  looking_up_.reset();
+  co_return found;
 }
 
 io_result::state upstream_link::read_now(std::size_t size) {
@@ -182,7 +202,7 @@ task<protocol::byte_view> upstream_link::read_rest(std::size_t size) {
 
 void upstream_link::close() noexcept {
   open_ = false;
-  resolver_.cancel();
+  if (looking_up_) looking_up_->deliver({asio::error::operation_aborted, {}});
   stream_.close();
 }
 

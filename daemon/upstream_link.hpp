@@ -14,6 +14,8 @@
 #include "daemon/control/topology.hpp"
 #include "daemon/message_buffer.hpp"
 #include "daemon/metrics.hpp"
+#include "daemon/name_lookup.hpp"
+#include "daemon/one_shot.hpp"
 #include "protocol/compression_offer.hpp"
 
 namespace mongocached::daemon {
@@ -26,13 +28,13 @@ struct reply_room {
 
 class upstream_link {
  public:
-  upstream_link(asio::io_context& context, poller& poller, thread_metrics& metrics)
-      : metrics_(metrics), resolver_(context), stream_(context, poller) {}
+  upstream_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics)
+      : metrics_(metrics), names_(names), executor_(context.get_executor()), stream_(context, poller) {}
   ~upstream_link() { compress_with(protocol::compressor::none); }
   upstream_link(const upstream_link&) = delete;
   upstream_link& operator=(const upstream_link&) = delete;
 
-  // Resolves and connects, with TLS where `tls` is not null.
+  // Looks the host up and connects, with TLS where `tls` is not null.
   [[nodiscard]] task<error_code> connect(const upstream_snapshot& target, std::shared_ptr<asio::ssl::context> tls,
                                          bool check_host) {
     return connect(target.host, target.port, target.version, std::move(tls), check_host);
@@ -93,6 +95,7 @@ class upstream_link {
   [[nodiscard]] task<protocol::byte_view> read_rest(std::size_t size = large_piece);
 
   void close() noexcept;
+  [[nodiscard]] bool is_looking_up() const noexcept { return looking_up_ != nullptr; }
   // Between requests: the upstream closed the connection, or spoke unasked.
   [[nodiscard]] bool is_dead() { return !in_.empty() || stream_.broke_silence(); }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
@@ -114,6 +117,7 @@ class upstream_link {
   thread_metrics& metrics_;
 
  private:
+  [[nodiscard]] task<name_lookup::answer> look_up();
   [[nodiscard]] io_result::state read_now(std::size_t size);
   [[nodiscard]] prompt<bool> read_more(std::size_t size);
   [[nodiscard]] task<bool> read_later(std::size_t size);
@@ -124,7 +128,9 @@ class upstream_link {
   [[nodiscard]] bool has_unpacked_rest() const noexcept { return unpacked_at_ < unpacked_.size(); }
   void compress_with(protocol::compressor which) noexcept;
 
-  asio::ip::basic_resolver<asio::ip::tcp, executor> resolver_;
+  name_lookup& names_;
+  executor executor_;
+  std::shared_ptr<one_shot<name_lookup::answer>> looking_up_;  // null: not now
   byte_stream stream_;
   message_buffer in_;
   std::size_t unread_ = 0;

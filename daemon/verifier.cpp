@@ -3,8 +3,9 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <thread>
+#include <optional>
 
+#include "daemon/control/releasable_thread.hpp"
 #include "daemon/control/upstream_reader.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/milliseconds.hpp"
@@ -31,33 +32,45 @@ cache::invalidation dropping(const served_hit& hit, cache::cluster_time now) {
 
 }  // namespace
 
-class verifier::impl {
+// Owned by its thread, which may be let go of while it waits for the upstream. But for that it holds touching_: of what
+// is not its own nothing is touched once shut() has returned.
+class verifier::work {
  public:
-  impl(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
+  work(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
       : shared_(shared),
         tell_redis_(std::move(tell_redis)),
-        reader_(upstream, std::chrono::duration_cast<std::chrono::milliseconds>(
-                              shared.settings.load()->upstream.connect_timeout)),
+        reader_(
+            std::in_place, upstream,
+            std::chrono::duration_cast<std::chrono::milliseconds>(shared.settings.load()->upstream.connect_timeout)),
         judge_(
             shared.coherence, [this](const served_hit& hit) { return ask(hit); },
-            [this](cache::instant moment) { return wait(moment); }, &data_thread::now),
-        thread_([this] { run(); }) {}
+            [this](cache::instant moment) { return wait(moment); }, &data_thread::now) {}
 
-  ~impl() { stop(); }
-
-  void stop() {
-    {
-      const std::scoped_lock lock(mutex_);
-      stopping_ = true;
+  void run() {
+    while (const auto hit = next()) {
+      const std::scoped_lock lock(touching_);
+      if (shut_) break;
+      const auto verdict = judge_.judge(*hit);
+      if (!shut_) book(*hit, verdict);
     }
+    reader_.reset();
+  }
+
+  void ask_to_stop() {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
     changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
+  }
+
+  void shut() {
+    const std::scoped_lock lock(touching_);
+    shut_ = true;
   }
 
   void verify(served_hit hit) {
     {
       const std::scoped_lock lock(mutex_);
-      if (waiting_.size() >= max_waiting) return;
+      if (stopping_ || waiting_.size() >= max_waiting) return;
       waiting_.push_back(std::move(hit));
     }
     changed_.notify_one();
@@ -66,17 +79,13 @@ class verifier::impl {
   [[nodiscard]] const thread_metrics& metrics() const noexcept { return metrics_; }
 
  private:
-  void run() {
+  std::optional<served_hit> next() {
     std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
-      const auto hit = std::move(waiting_.front());
-      waiting_.pop_front();
-      lock.unlock();
-      book(hit, judge_.judge(hit));
-      lock.lock();
-    }
+    changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+    if (stopping_) return std::nullopt;
+    std::optional<served_hit> hit(std::move(waiting_.front()));
+    waiting_.pop_front();
+    return hit;
   }
 
   void book(const served_hit& hit, const hit_judge::verdict& verdict) {
@@ -93,7 +102,10 @@ class verifier::impl {
 
   std::optional<protocol::byte_buffer> ask(const served_hit& hit) {
     std::string why;
-    auto batch = reader_.find(hit.db, hit.command, why);
+    touching_.unlock();
+    auto batch = reader_->find(hit.db, hit.command, why);
+    touching_.lock();
+    if (shut_) return std::nullopt;  // with which the judge leaves off
     if (!batch && !std::exchange(told_, true)) {
       shared_.log.warn("verifier", "the upstream does not answer the proxy's own user: hits cannot be verified",
                        {{"reason", why}});
@@ -113,26 +125,56 @@ class verifier::impl {
 
   process& shared_;
   const std::function<void(cache::invalidation)> tell_redis_;
-  thread_metrics metrics_;  // written by the thread
-  upstream_reader reader_;  // used by the thread
+  thread_metrics metrics_;                 // written by the thread
+  std::optional<upstream_reader> reader_;  // used by the thread, which ends it
   hit_judge judge_;
   bool told_ = false;
+
+  std::mutex touching_;
+  bool shut_ = false;  // guarded by touching_
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<served_hit> waiting_;
   bool stopping_ = false;
-  std::thread thread_;
+};
+
+class verifier::impl {
+ public:
+  impl(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
+      : work_(std::make_shared<work>(shared, upstream, std::move(tell_redis))),
+        thread_("verifier", [all = work_] { all->run(); }) {}
+  ~impl() { stop(); }
+  impl(const impl&) = delete;
+  impl& operator=(const impl&) = delete;
+
+  void ask_to_stop() {
+    work_->ask_to_stop();
+    thread_.was_asked();
+  }
+  void stop() {
+    ask_to_stop();
+    work_->shut();
+    thread_.finish();
+  }
+  [[nodiscard]] work& at_work() noexcept { return *work_; }
+
+ private:
+  const std::shared_ptr<work> work_;
+  releasable_thread thread_;
 };
 
 verifier::verifier(process& shared, const upstream_uri& upstream, std::function<void(cache::invalidation)> tell_redis)
     : impl_(std::make_unique<impl>(shared, upstream, std::move(tell_redis))) {}
 verifier::~verifier() = default;
 void verifier::verify(served_hit hit) {
-  impl_->verify(std::move(hit));
+  impl_->at_work().verify(std::move(hit));
 }
 const thread_metrics& verifier::metrics() const noexcept {
-  return impl_->metrics();
+  return impl_->at_work().metrics();
+}
+void verifier::ask_to_stop() {
+  impl_->ask_to_stop();
 }
 void verifier::stop() {
   impl_->stop();

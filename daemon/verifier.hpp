@@ -74,10 +74,14 @@ class verifier {
   // Any thread; never blocks. Beyond a few that wait, a hit is not verified.
   void verify(served_hit hit);
   [[nodiscard]] const thread_metrics& metrics() const noexcept;
-  // Joins the thread.
+  // Nothing more is verified; returns at once. The owner's thread, as stop().
+  void ask_to_stop();
+  // Waits for the thread, at most a second from ask_to_stop() on; one that waits for the upstream longer is left to end
+  // by itself.
   void stop();
 
  private:
+  class work;
   class impl;
   std::unique_ptr<impl> impl_;
 };

@@ -134,6 +134,7 @@ const redis_counters& redis_shared::sum_counters() {
 connection_settings settings_of(const redis_shared& shared) {
   connection_settings out;
   out.uri = shared.uri;
+  out.find_host = shared.options.find_host;
   out.tls = shared.tls;
   out.pipeline.timeout = shared.options.timeout;
   out.pipeline.max_pending = shared.options.max_queued;

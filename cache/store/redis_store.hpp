@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cache/store/push_subscriber.hpp"
 #include "cache/store/shared_store.hpp"
@@ -19,8 +20,15 @@ namespace mongocached::cache {
 
 struct redis_shared;
 
+// Addresses as text, in the order to be tried; none, and why.
+using host_answer = std::function<void(const std::vector<std::string>& addresses, const std::string& error)>;
+// Finds a host's addresses without blocking: `told` is called once, now or later, on any thread, unless it is gone by
+// then. Held weakly. No longer called once an io_context of the hub's stores is destroyed.
+using host_finder = std::function<void(const std::string& host, const std::shared_ptr<host_answer>& told)>;
+
 struct redis_options {
-  std::string uri;          // redis://[user:password@]host:port/db or rediss://
+  std::string uri;  // redis://[user:password@]host:port/db or rediss://
+  host_finder find_host;
   std::string tls_ca_file;  // PEM, for rediss://; empty: what the system trusts
   duration timeout = std::chrono::milliseconds(20);
   std::string key_prefix = "mongocached";

@@ -72,7 +72,6 @@ resp_connection::resp_connection(asio::io_context& context, connection_settings 
       settings_(std::move(settings)),
       events_(std::move(events)),
       pipeline_(settings_.pipeline),
-      resolver_(context),
       timer_(context),
       jitter_(std::random_device{}()) {}
 
@@ -86,7 +85,7 @@ void resp_connection::stop() {
   state_ = state::stopped;
   events_ = {};
   pipeline_.discard();
-  resolver_.cancel();
+  awaited_.reset();
   timer_.cancel();
   if (link_) link_->close();
   link_.reset();
@@ -119,23 +118,31 @@ void resp_connection::attempt() {
                 : self->state_ == state::connecting ? "no connection in time"
                                                     : "TLS: no handshake in time, perhaps a port without TLS");
   });
-  const auto port = std::to_string(settings_.uri.port);
-  error_code not_an_address;
-  const auto address = asio::ip::make_address(settings_.uri.host, not_an_address);
-  if (!not_an_address) {  // spares the resolver and its thread
-    return connect(
-        tcp::resolver::results_type::create(tcp::endpoint(address, settings_.uri.port), settings_.uri.host, port));
-  }
-  resolver_.async_resolve(
-      settings_.uri.host, port,
-      [self = shared_from_this(), at = link_](error_code error, const tcp::resolver::results_type& found) {
-        if (!self->is_current(at)) return;
-        if (error) return self->close("host not found: " + error.message());
-        self->connect(found);
-      });
+  find_host();
 }
 
-void resp_connection::connect(const tcp::resolver::results_type& addresses) {
+void resp_connection::find_host() {
+  awaited_ = std::make_shared<host_answer>([&context = context_, self = weak_from_this(), at = std::weak_ptr(link_)](
+                                               const std::vector<std::string>& addresses, const std::string& error) {
+    asio::post(context, [self, at, addresses, error] {
+      const auto here = self.lock();
+      const auto of = at.lock();
+      if (here && of && here->is_current(of)) here->found_host(addresses, error);
+    });
+  });
+  settings_.find_host(settings_.uri.host, awaited_);
+}
+
+void resp_connection::found_host(const std::vector<std::string>& addresses, const std::string& error) {
+  awaited_.reset();
+  if (addresses.empty()) return close("host not found: " + error);
+  std::vector<tcp::endpoint> out;
+  out.reserve(addresses.size());
+  for (const auto& one : addresses) out.emplace_back(asio::ip::make_address(one), settings_.uri.port);
+  connect(out);
+}
+
+void resp_connection::connect(const std::vector<tcp::endpoint>& addresses) {
   state_ = state::connecting;
   asio::async_connect(link_->socket, addresses,
                       [self = shared_from_this(), at = link_](error_code error, const tcp::endpoint&) {
@@ -241,7 +248,7 @@ void resp_connection::arm_tick() {
 void resp_connection::close(const std::string& reason) {
   link_->close();
   link_.reset();
-  resolver_.cancel();
+  awaited_.reset();
   tick_armed_ = false;
   // `waiting` before the handlers run: what they ask for now must not be sent.
   wait_and_retry();

@@ -21,6 +21,7 @@
 #include <memory>
 #include <random>
 
+#include "cache/store/redis_store.hpp"
 #include "cache/store/redis_uri.hpp"
 #include "cache/store/resp_pipeline.hpp"
 
@@ -28,6 +29,7 @@ namespace mongocached::cache {
 
 struct connection_settings {
   redis_uri uri;
+  host_finder find_host;
   pipeline_settings pipeline;
   duration connect_timeout = std::chrono::seconds(1);  // name, TCP and TLS together
   duration first_pause = std::chrono::milliseconds(100);
@@ -70,7 +72,9 @@ class resp_connection : public std::enable_shared_from_this<resp_connection> {
   using link_ptr = std::shared_ptr<link>;
 
   void attempt();
-  void connect(const boost::asio::ip::tcp::resolver::results_type& addresses);
+  void find_host();
+  void found_host(const std::vector<std::string>& addresses, const std::string& error);
+  void connect(const std::vector<boost::asio::ip::tcp::endpoint>& addresses);
   void secure();
   void greet();
   void greeted(const reply& answer);
@@ -86,9 +90,9 @@ class resp_connection : public std::enable_shared_from_this<resp_connection> {
   connection_settings settings_;
   connection_events events_;
   resp_pipeline pipeline_;
-  boost::asio::ip::tcp::resolver resolver_;
-  boost::asio::steady_timer timer_;  // back-off, connect deadline, tick: one at a time
-  link_ptr link_;                    // of this attempt; handlers of an older one do nothing
+  std::shared_ptr<host_answer> awaited_;  // null: no host is looked for
+  boost::asio::steady_timer timer_;       // back-off, connect deadline, tick: one at a time
+  link_ptr link_;                         // of this attempt; handlers of an older one do nothing
   state state_ = state::stopped;
   duration pause_{};
   std::minstd_rand jitter_;

@@ -83,6 +83,12 @@ void cluster_source::discard(const pool_ptr& old) {
   if (pool_ == old) pool_.reset();
 }
 
+void cluster_source::discard() {
+  pool_ptr ending;  // outside the lock
+  const std::lock_guard lock(guard_);
+  ending.swap(pool_);
+}
+
 bool cluster_link::connect(link_error& error) {
   std::string why;
   auto newest = source_.pool(why);

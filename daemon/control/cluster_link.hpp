@@ -51,6 +51,8 @@ class cluster_source {
   pool_ptr pool(std::string& why);
   // `old` has no server any more, which is final for a pool: the next call of pool() makes another.
   void discard(const pool_ptr& old);
+  // The same of any, at a thread's end: then the last link's release() ends the pool.
+  void discard();
 
  private:
   const upstream_uri uri_;
@@ -79,9 +81,11 @@ class cluster_link {
   // Runs `command` on the chosen server. A reply that says ok: 0 is an error.
   bool run(const protocol::byte_buffer& command, link_reply& reply, link_error& error, const std::string& db = "admin");
 
+  // Gives the connection back. Ending the pool waits for libmongoc's monitors, which may hang.
+  void release();
+
  private:
   bool connect(link_error& error);
-  void release();
 
   cluster_source& source_;
   cluster_source::pool_ptr pool_;

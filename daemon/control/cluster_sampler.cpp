@@ -34,8 +34,9 @@ void cluster_sampler::run() noexcept {
     next = std::max(next + period_, std::chrono::steady_clock::now());  // what was missed is not made up for
     if (user_refused_) next += authentication_pause;
     std::unique_lock lock(guard_);
-    if (changed_.wait_until(lock, next, [this] { return stopping_; })) return;
+    if (changed_.wait_until(lock, next, [this] { return stopping_; })) break;
   }
+  link_.release();
 }
 
 void cluster_sampler::report_none(const std::string& reason) noexcept {

@@ -67,17 +67,22 @@ struct watch_options {
 class cluster_watch {
  public:
   cluster_watch(const upstream_uri& uri, const watch_options& options, watch_events events);
-  // Joins both threads; ends within about the await time. A call to a server that went silent is waited for: to connect
-  // the connect timeout, to answer 10 s and the await time.
+  // Ends within about the await time, and within a second of ask_to_stop() whatever the network does: a call to a
+  // server that went silent, or a look-up that hangs, is left to end by itself. Waits for a call-back in progress; none
+  // follows.
   ~cluster_watch();
   cluster_watch(const cluster_watch&) = delete;
   cluster_watch& operator=(const cluster_watch&) = delete;
+
+  // Both threads are to end; not waited for. The owner's thread.
+  void ask_to_stop();
 
   // What is known is void (a restored or rolled-back upstream): the stream is opened anew where begin() says. Any
   // thread, callbacks too; not waited for. No batch of before comes after the one that is being applied now.
   void restart();
 
  private:
+  class followed;
   class impl;
   std::unique_ptr<impl> impl_;
 };

@@ -63,6 +63,7 @@ void stream_follower::run() noexcept {
       back_off();
     }
   }
+  link_.release();
 }
 
 void stream_follower::start_anew() {

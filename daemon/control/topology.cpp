@@ -6,9 +6,9 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
+#include "daemon/control/releasable_thread.hpp"
 #include "daemon/control/topology_choice.hpp"
 #include "daemon/control/topology_source.hpp"
 
@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 
 constexpr milliseconds check_interval{500};  // minHeartbeatFrequencyMS of the specification
-constexpr milliseconds shutdown_patience{900};
 constexpr milliseconds longest_backoff{10'000};
 
 }  // namespace
@@ -37,29 +36,23 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   }
 
   void start() {
-    thread_ = std::thread([self = shared_from_this()] {
-      self->run();
-      const std::lock_guard lock(self->state_);
-      self->finished_ = true;
-      self->changed_.notify_all();
-    });
+    thread_.emplace("topology", [self = shared_from_this()] { self->run(); });
   }
 
-  void stop() {
+  void ask_to_stop() {
     {
       const std::lock_guard lock(publishing_);  // waits for a call-back in progress
       closed_ = true;
     }
-    std::unique_lock lock(state_);
+    const std::lock_guard lock(state_);
     stopping_ = true;
     changed_.notify_all();
-    const bool finished = changed_.wait_for(lock, shutdown_patience, [this] { return finished_; });
-    lock.unlock();
-    if (finished) {
-      thread_.join();
-    } else {
-      thread_.detach();
-    }
+    thread_->was_asked();
+  }
+
+  void stop() {
+    ask_to_stop();
+    thread_->finish();
   }
 
   [[nodiscard]] snapshot_ptr current() const {
@@ -201,7 +194,7 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   const upstream_uri uri_;
   const milliseconds connect_timeout_;
   const callback on_change_;
-  std::thread thread_;
+  std::optional<releasable_thread> thread_;
 
   std::mutex publishing_;  // orders snapshots and their call-backs
   topology_observation pool_seen_;
@@ -216,7 +209,6 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   snapshot_ptr current_ = std::make_shared<const upstream_snapshot>();
   bool check_requested_ = false;
   bool stopping_ = false;
-  bool finished_ = false;
 
   unsigned silent_probes_ = 0;  // control thread only
 };
@@ -365,6 +357,10 @@ topology_monitor::topology_monitor(const upstream_uri& uri, std::chrono::millise
 
 topology_monitor::~topology_monitor() {
   impl_->stop();
+}
+
+void topology_monitor::ask_to_stop() {
+  impl_->ask_to_stop();
 }
 
 snapshot_ptr topology_monitor::current() const {

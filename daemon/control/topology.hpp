@@ -72,11 +72,14 @@ class topology_monitor {
   // where the URI names no connectTimeoutMS. `on_change` is first called when something is known.
   topology_monitor(const upstream_uri& uri, std::chrono::milliseconds connect_timeout, callback on_change);
 
-  // Ends within a second whatever the network does: a look-up or connect that still hangs is left to end by itself,
-  // with no call-back any more.
+  // Ends within a second of ask_to_stop() whatever the network does: a look-up or connect that still hangs is left to
+  // end by itself.
   ~topology_monitor();
   topology_monitor(const topology_monitor&) = delete;
   topology_monitor& operator=(const topology_monitor&) = delete;
+
+  // Returns at once; from here on nothing is called back. The owner's thread.
+  void ask_to_stop();
 
   // Never null; version 0 before anything is known. Thread-safe.
   [[nodiscard]] snapshot_ptr current() const;

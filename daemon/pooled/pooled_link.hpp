@@ -12,8 +12,8 @@ namespace mongocached::daemon {
 
 class pooled_link : public upstream_link {
  public:
-  pooled_link(asio::io_context& context, poller& poller, thread_metrics& metrics)
-      : upstream_link(context, poller, metrics) {
+  pooled_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics)
+      : upstream_link(names, context, poller, metrics) {
     metrics_.upstream_opened.add();
   }
   ~pooled_link() {

@@ -113,7 +113,7 @@ void session::sweep(cache::instant now) {
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);
   if (is_in_the_way(now) || holds_up_the_pool(now)) return close(disconnect::stalled);
   if (give_up_ && now >= give_up_at_) end_patience();
-  if (connect_deadline_ != cache::instant{} && now >= connect_deadline_) interrupt_upstream();
+  if (connects_too_long(now)) interrupt_upstream();
   if (busy_) {
     // Nobody reads from the client now: one that left shows itself only when asked.
     if (client_.peer_left() && !goes_on_without_client(now)) return close(disconnect::client_closed);

@@ -208,7 +208,7 @@ class session : public std::enable_shared_from_this<session> {
   // Pooled (session_pooled.cpp).
   [[nodiscard]] task<upstream_link*> borrow(cache::instant until);
   [[nodiscard]] task<upstream_pools::pool::grant> wait_in_line(cache::instant until);
-  [[nodiscard]] task<bool> open_pooled();
+  [[nodiscard]] task<bool> open_pooled(cache::instant until);
   [[nodiscard]] upstream_link* taken();
   void keep(upstream_pools::pool::grant what);
   void return_link(bool clean);
@@ -217,6 +217,7 @@ class session : public std::enable_shared_from_this<session> {
   void interrupt_upstream();
   // F4: the server that the flow waits for is not heard of any more, and another one stands in its place.
   [[nodiscard]] bool waits_in_vain() const noexcept;
+  [[nodiscard]] bool connects_too_long(cache::instant now) const noexcept;
 
   data_thread& thread_;
   polled_socket client_;
@@ -240,6 +241,7 @@ class session : public std::enable_shared_from_this<session> {
   cache::instant deadline_{};          // of reading a message or sending a reply; 0: none
   cache::instant stalled_since_{};     // when the client last took something of a reply; 0: nothing is left to take
   cache::instant connect_deadline_{};  // of the upstream connection being opened; 0: none
+  cache::instant name_deadline_{};     // and of its look-up, which goes on for the next one: that of the request
   cache::instant left_since_{};        // when the client was seen to have left while `mute_`; 0: it has not
   cache::instant give_up_at_{};
   std::function<void()> give_up_;  // see patience; empty: nothing is awaited

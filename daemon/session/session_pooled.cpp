@@ -52,7 +52,7 @@ task<upstream_link*> session::borrow(cache::instant until) {
         client.lack = pooled_client::shortage::no_login;
         co_return nullptr;
       }
-      if (co_await open_pooled()) co_return taken();
+      if (co_await open_pooled(until)) co_return taken();
       if (!open_) co_return nullptr;
       shared().request_topology_check();
       const bool refused = client.lack == pooled_client::shortage::no_login && shared().pool_login.is_refused();
@@ -88,10 +88,11 @@ task<grant> session::wait_in_line(cache::instant until) {
 }
 
 // Fills the room that was granted. False, and the room is free again, where no connection can be had.
-task<bool> session::open_pooled() {
+task<bool> session::open_pooled(cache::instant until) {
   auto& client = *pooled_;
-  client.link = std::make_unique<pooled_link>(thread_.context(), thread_.sockets(), thread_.metrics);
+  client.link = std::make_unique<pooled_link>(*shared().names, thread_.context(), thread_.sockets(), thread_.metrics);
   connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
+  name_deadline_ = until;
   const auto ec = co_await client.link->connect(client.at.host, client.at.port, thread_.upstream->version,
                                                 shared().upstream_tls.load(), shared().check_upstream_host);
   std::string why = ec ? client.link->reason(ec) : std::string();

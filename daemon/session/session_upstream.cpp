@@ -49,6 +49,12 @@ bool session::waits_in_vain() const noexcept {
   return known == now.servers.end() || known->type == server_type::unknown;
 }
 
+bool session::connects_too_long(cache::instant now) const noexcept {
+  if (connect_deadline_ == cache::instant{}) return false;
+  const upstream_link* const link = pooled_ ? pooled_->link.get() : upstream_.get();
+  return now >= connect_deadline_ || (now >= name_deadline_ && link != nullptr && link->is_looking_up());
+}
+
 prompt<upstream_link*> session::upstream(cache::instant until, bool handshake) {
   if (pooled_) return borrow(until);
   if (auto* const link = upstream_at_hand()) return link;
@@ -73,9 +79,11 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
     }
     drop_upstream();
     if (target->available) {
-      upstream_ = std::make_unique<upstream_link>(thread_.context(), thread_.sockets(), thread_.metrics);
+      upstream_ =
+          std::make_unique<upstream_link>(*shared().names, thread_.context(), thread_.sockets(), thread_.metrics);
       thread_.metrics.upstream_opened.add();
       connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
+      name_deadline_ = until;
       const auto ec = co_await open(*upstream_, target, handshake);
       connect_deadline_ = {};
       if (!open_) co_return nullptr;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <deque>
 #include <optional>
 
@@ -15,9 +16,18 @@ namespace mongocached::cache {
 
 using std::chrono::milliseconds;
 
+// "localhost" is the one name that is known.
+inline void find_host(const std::string& host, const std::shared_ptr<host_answer>& told) {
+  boost::system::error_code no_address;
+  const auto address = boost::asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, no_address);
+  if (no_address) return (*told)({}, "unknown");
+  (*told)({address.to_string()}, "");
+}
+
 inline redis_options options_for(const std::string& uri, duration timeout = std::chrono::seconds(5)) {
   redis_options out;
   out.uri = uri;
+  out.find_host = find_host;
   out.cluster_id = "c1";
   out.timeout = timeout;
   return out;

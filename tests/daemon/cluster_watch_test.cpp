@@ -292,5 +292,22 @@ TEST_F(ClusterWatch, EndsSoon) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
 }
 
+// Once it was waited for until the server's silence counted as an error, ten seconds later.
+TEST_F(ClusterWatch, EndsSoonThoughTheServerKeepsSilent) {
+  const test_support::held_answer batch(failed(11601));
+  const test_support::held_answer sample(failed(11601));
+  auto f = std::make_unique<follower>(cluster_.uri());
+  f->state(stream_state::opened);
+  cluster_.server().on("getMore", batch.handler());
+  cluster_.server().on("killCursors", batch.handler());
+  batch.wait_until_asked_for();
+  for (const char* name : {"hello", "isMaster", "ismaster"}) cluster_.server().on(name, sample.handler());
+  sample.wait_until_asked_for();
+  const auto begin = std::chrono::steady_clock::now();
+  f->watch().ask_to_stop();
+  f.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
 }  // namespace
 }  // namespace mongocached::daemon

@@ -9,7 +9,7 @@ namespace mongocached::daemon {
 namespace {
 
 TEST(ProcessLimits, EnoughDescriptorsLeaveTheSettingAlone) {
-  const auto budget = fit_connections(10'000, 20'128);
+  const auto budget = fit_connections(10'000, 20'070);
   EXPECT_EQ(budget.max_connections, 10'000U);
   EXPECT_EQ(budget.warning, "");
   EXPECT_EQ(fit_connections(10'000, std::numeric_limits<std::uint64_t>::max()).max_connections, 10'000U);
@@ -17,20 +17,26 @@ TEST(ProcessLimits, EnoughDescriptorsLeaveTheSettingAlone) {
 
 TEST(ProcessLimits, TooFewCutItAndSaySo) {
   const auto budget = fit_connections(10'000, 1024);
-  EXPECT_EQ(budget.max_connections, 448U);
+  EXPECT_EQ(budget.max_connections, 477U);
   EXPECT_EQ(budget.warning,
-            "listen.max_connections is cut from 10000 to 448: the limit on open files is 1024, 20128 would be needed "
+            "listen.max_connections is cut from 10000 to 477: the limit on open files is 1024, 20070 would be needed "
             "(LimitNOFILE= of the service, or ulimit -Hn)");
 }
 
 TEST(ProcessLimits, OneClientIsAlwaysLetIn) {
   EXPECT_EQ(fit_connections(10, 0).max_connections, 1U);
-  EXPECT_EQ(fit_connections(10, 128).max_connections, 1U);
-  EXPECT_NE(fit_connections(10, 128).warning, "");
+  EXPECT_EQ(fit_connections(10, 70).max_connections, 1U);
+  EXPECT_NE(fit_connections(10, 70).warning, "");
 }
 
-TEST(ProcessLimits, NeedsCount) {
-  EXPECT_EQ(fit_connections(1000, 600, {.a_client = 1, .reserve = 100}).max_connections, 500U);
+// An idle process with 64 threads has 337 open: once all of them came out of a reserve of 128.
+TEST(ProcessLimits, EveryThreadHasItsReserve) {
+  EXPECT_EQ(fit_connections(10'000, 1024, {.threads = 64}).max_connections, (1024U - 64 - 64 * 6) / 2);
+  EXPECT_EQ(fit_connections(10'000, 1024, {.threads = 64, .redis = true}).max_connections, (1024U - 64 - 64 * 8) / 2);
+}
+
+TEST(ProcessLimits, PooledClientsHaveOneAndThePoolIsSetAside) {
+  EXPECT_EQ(fit_connections(1000, 600, {.a_client = 1, .threads = 1, .pool = 30}).max_connections, 500U);
 }
 
 TEST(ProcessLimits, SoftLimitIsRaisedToTheHardOne) {

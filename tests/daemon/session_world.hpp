@@ -13,7 +13,11 @@ using namespace test_support;  // NOLINT: tests read as JSON
 
 class session_world : public ::testing::Test {
  protected:
-  explicit session_world(std::shared_ptr<const config::settings> with = settings()) : shared(std::move(with), log, 1) {
+  // `names`: where the upstream is looked up; null: by the system.
+  explicit session_world(std::shared_ptr<const config::settings> with = settings(),
+                         std::shared_ptr<name_lookup> names = nullptr)
+      : shared(std::move(with), log, 1) {
+    if (names) shared.names = std::move(names);
     shared.max_connections = 100;
     shared.request_topology_check = [this] { ++topology_checks; };
     thread.set_upstream(std::make_shared<upstream_snapshot>(known()));
