@@ -194,7 +194,13 @@ const std::array key_table{
          .renewed = renewal::at_restart}),
     redis<&redis_settings::key_prefix>({.name = "key_prefix",
                                         .spec = {value_kind::word, 0, 64},
-                                        .meaning = "What all our keys in Redis begin with.",
+                                        .meaning =
+                                            "What all our keys in Redis begin with. Daemons share what lies there if "
+                                            "this is the same in all of them, upstream.uri names the same hosts, "
+                                            "spelt alike, and its user is told the same UUID of the collection "
+                                            "system.version in database admin (listCollections). Where a cluster "
+                                            "tells none, different clusters that are reached by the same names "
+                                            "need a prefix of their own each.",
                                         .renewed = renewal::at_restart}),
 
     http<&http_settings::address>({.name = "address",

@@ -45,10 +45,10 @@ bool needs_stream(const config::settings& settings) {
 
 class coherence_feed::impl {
  public:
-  impl(process& shared, const upstream_uri& upstream, boost::asio::io_context& control, std::function<void()> settled)
+  impl(process& shared, const upstream_uri& upstream, boost::asio::io_context& control, feed_hooks hooks)
       : shared_(shared),
         redis_(std::make_shared<redis_coverage>(shared, control, metrics_)),
-        settled_(std::move(settled)),
+        hooks_(std::move(hooks)),
         has_redis_(shared.settings.load()->redis.uri.has_value()) {
     watch_events events;
     events.begin = [this] { return begin(); };
@@ -152,6 +152,7 @@ class coherence_feed::impl {
       voided_ = data_thread::now();
     }
     shared_.log.warn("stream", "events were missed: everything cached is void", {{"reason", reason}});
+    hooks_.history_void();
   }
 
   void refused(const std::string& reason) {
@@ -212,11 +213,12 @@ class coherence_feed::impl {
       void_ = void_ || !good;
       if (!good) voided_ = data_thread::now();
     }
-    if (good) return settled_();
+    if (good) return hooks_.settled();
     shared_.log.warn(
         "stream",
         "the primary's time is behind what the stream told (restored, or rolled back): everything cached is void");
     redis_->lost();
+    hooks_.history_void();
     const std::scoped_lock lock(watch_mutex_);
     if (watch_) watch_->restart();
   }
@@ -224,7 +226,7 @@ class coherence_feed::impl {
   process& shared_;
   thread_metrics metrics_;
   const std::shared_ptr<redis_coverage> redis_;
-  const std::function<void()> settled_;
+  const feed_hooks hooks_;
   const bool has_redis_;
   bool began_ = false;  // stream thread
 
@@ -245,8 +247,8 @@ class coherence_feed::impl {
 };
 
 coherence_feed::coherence_feed(process& shared, const upstream_uri& upstream, boost::asio::io_context& control,
-                               std::function<void()> settled)
-    : impl_(std::make_unique<impl>(shared, upstream, control, std::move(settled))) {}
+                               feed_hooks hooks)
+    : impl_(std::make_unique<impl>(shared, upstream, control, std::move(hooks))) {}
 coherence_feed::~coherence_feed() = default;
 
 void coherence_feed::use_redis(std::shared_ptr<cache::redis_hub> hub) {

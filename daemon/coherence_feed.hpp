@@ -29,14 +29,19 @@ struct feed_status {
   std::uint64_t events = 0;
 };
 
+// Called from any thread; must be quick.
+struct feed_hooks {
+  std::function<void()> settled;       // more values may have settled
+  std::function<void()> history_void;  // events were missed, or the cluster's time went back
+};
+
 // Some collection's mode relies on the change stream.
 [[nodiscard]] bool needs_stream(const config::settings& settings);
 
 class coherence_feed {
  public:
-  // `control` runs on one thread. `settled` is called, from any thread, when more values may have settled.
-  coherence_feed(process& shared, const upstream_uri& upstream, boost::asio::io_context& control,
-                 std::function<void()> settled);
+  // `control` runs on one thread.
+  coherence_feed(process& shared, const upstream_uri& upstream, boost::asio::io_context& control, feed_hooks hooks);
   ~coherence_feed();
   coherence_feed(const coherence_feed&) = delete;
   coherence_feed& operator=(const coherence_feed&) = delete;

@@ -18,6 +18,7 @@
 #include "cache/plan_cache.hpp"
 #include "cache/store/shared_store.hpp"
 #include "daemon/asio_types.hpp"
+#include "daemon/early_invalidations.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/one_shot.hpp"
 #include "daemon/poller.hpp"
@@ -64,7 +65,8 @@ class data_thread {
   const std::size_t index;
   thread_metrics metrics;
   uncached_queries uncached;                   // which reads are bypassed most often; also for GET /status
-  std::unique_ptr<cache::shared_store> store;  // null: no Redis
+  std::unique_ptr<cache::shared_store> store;  // null: no Redis, or none yet
+  early_invalidations early;                   // for the store that is to come
   std::shared_ptr<const config::settings> settings;
   settling_fills settling;
   settling_fills::outcome_handler count_fills;  // books what Redis said to fills

@@ -1,8 +1,8 @@
 #include "daemon/server.hpp"
 
 #include <sys/random.h>
-
 #include <unistd.h>
+
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <thread>
 
-#include "cache/store/redis_store.hpp"
 #include "daemon/control/topology_choice.hpp"
 #include "daemon/metrics_exposition.hpp"
 #include "daemon/milliseconds.hpp"
@@ -34,20 +33,6 @@ std::size_t thread_count(const config::settings& settings) {
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-cache::host_finder redis_finder(const std::shared_ptr<name_lookup>& names) {
-  return [names](const std::string& host, const std::shared_ptr<cache::host_answer>& told) {
-    const auto tell = [](const cache::host_answer& whom, const name_lookup::answer& found) {
-      std::vector<std::string> addresses;
-      for (const auto& one : found.addresses) addresses.push_back(one.to_string());
-      whom(addresses, found.error ? found.error.message() : "");
-    };
-    const auto known = names->find(host, told, [tell, to = std::weak_ptr(told)](const name_lookup::answer& found) {
-      if (const auto whom = to.lock()) tell(*whom, found);
-    });
-    if (known) tell(*told, *known);
-  };
 }
 
 bool same_target(const upstream_snapshot& a, const upstream_snapshot& b) {
@@ -93,6 +78,7 @@ server::impl::impl(server_options options, logger& log)
   shared_.compression = options_.upstream.compression;
   shared_.check_upstream_host = !options_.upstream.tls.allow_invalid_hostnames;
   start_threads();
+  start_inquiry();
   start_topology();
   start_verifier();
   if (needs_stream(settings)) start_feed();
@@ -138,9 +124,12 @@ void server::impl::start_verifier() {
 
 void server::impl::start_feed() {
   shared_.stream_refused.store(false);
-  const auto feed = std::make_shared<coherence_feed>(shared_, options_.upstream, control_, [this] {
+  feed_hooks hooks;
+  hooks.settled = [this] {
     for (auto& thread : threads_) thread->settle();
-  });
+  };
+  hooks.history_void = [this] { asio::post(control_, [this] { ask_which_cluster(); }); };
+  const auto feed = std::make_shared<coherence_feed>(shared_, options_.upstream, control_, std::move(hooks));
   if (auto hub = redis()) feed->use_redis(std::move(hub));
   feed_.store(feed);
 }
@@ -202,6 +191,7 @@ int server::impl::run() {
 
 void server::impl::upstream_changed(const snapshot_ptr& now) {
   const bool news = !last_known_ || !same_content(*last_known_, *now);
+  const bool back = !last_known_ || !last_known_->available;
   last_known_ = now;
   if (!news) {  // but for the members' times, by which only pooled reads go
     if (options_.settings->upstream.auth != config::auth_kind::pooled) return;
@@ -212,51 +202,13 @@ void server::impl::upstream_changed(const snapshot_ptr& now) {
   if (now->available) {
     // Another primary may not have what the one before had acknowledged (coherence S1): nothing cached survives an
     // election.
-    if (last_available_ && !same_target(*last_available_, *now)) shared_.coherence.void_everything();
+    const bool another = last_available_ && !same_target(*last_available_, *now);
+    if (another) shared_.coherence.void_everything();
     last_available_ = now;
-    asio::post(control_, [this, now] { start_redis(*now); });
+    if (another || back) asio::post(control_, [this, now] { meet_upstream(now); });
   }
   for (auto& thread : threads_) thread->set_upstream(now);
   log_in_to_pool();
-}
-
-void server::impl::start_redis(const upstream_snapshot& known) {
-  const auto& settings = options_.settings->redis;
-  if (!settings.uri || redis()) return;
-  cache::redis_options with;
-  with.uri = settings.uri->reveal();
-  with.find_host = redis_finder(shared_.names);
-  with.timeout = settings.timeout;
-  with.key_prefix = settings.key_prefix;
-  with.cluster_id = cluster_id(options_.upstream, known);
-  cache::redis_events events;
-  events.epoch_changed = [this](const cache::epoch_name&) {
-    shared_.coherence.void_everything();
-    if (const auto feed = feed_.load()) feed->redis_changed();
-  };
-  events.state_changed = [this](bool up, const std::string& reason) {
-    if (up) {
-      log_.info("redis", "usable");
-    } else {
-      log_.warn("redis", "not usable: going on without it", {{"reason", reason}});
-    }
-  };
-  events.observed = [this](cache::duration took) {
-    const std::scoped_lock lock(redis_metrics_mutex_);
-    redis_metrics_.redis_duration.observe(took);
-  };
-  auto hub = std::make_shared<cache::redis_hub>(std::move(with), std::move(events));
-  for (auto& thread : threads_) {
-    thread->post([hub, &t = *thread] { t.store = hub->make_store(t.context()); });
-  }
-  if (const auto feed = feed_.load()) feed->use_redis(hub);
-  const std::scoped_lock lock(redis_mutex_);
-  redis_ = std::move(hub);
-}
-
-std::shared_ptr<cache::redis_hub> server::impl::redis() {
-  const std::scoped_lock lock(redis_mutex_);
-  return redis_;
 }
 
 void server::impl::on_signal(int number) {
@@ -320,14 +272,15 @@ readiness server::impl::is_upstream_ready() {
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {
   const auto hub = redis();
   const auto feed = feed_.load();
-  const status_input in{.version = options_.version,
-                        .uptime = data_thread::now() - started_,
-                        .shared = shared_,
-                        .threads = threads_,
-                        .upstream = topology_->current(),
-                        .redis = hub.get(),
-                        .stream = feed ? std::optional(feed->status()) : std::nullopt,
-                        .redis_state = hub ? hub->state() : "not configured, or the upstream is not known yet"};
+  const status_input in{
+      .version = options_.version,
+      .uptime = data_thread::now() - started_,
+      .shared = shared_,
+      .threads = threads_,
+      .upstream = topology_->current(),
+      .redis = hub.get(),
+      .stream = feed ? std::optional(feed->status()) : std::nullopt,
+      .redis_state = hub ? hub->state() : "not configured, or the cluster has not said yet which one it is"};
   use(in);
 }
 

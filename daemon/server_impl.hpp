@@ -8,6 +8,7 @@
 #include "daemon/administration.hpp"
 #include "daemon/coherence_feed.hpp"
 #include "daemon/control/driver_runtime.hpp"
+#include "daemon/control/fingerprint_inquiry.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/server.hpp"
@@ -38,7 +39,14 @@ class server::impl {
   void put_in_force(config::settings fresh);
   void start_status_desk();
   void upstream_changed(const snapshot_ptr& now);
-  void start_redis(const upstream_snapshot& known);
+  // On the control thread.
+  void start_inquiry();
+  void meet_upstream(const snapshot_ptr& now);
+  void ask_which_cluster();
+  void identify(const fingerprint_answer& answer);
+  void start_redis(const fingerprint_answer& answer);
+  void hand_out(std::shared_ptr<cache::redis_hub> hub);
+  void release_redis();
   void on_signal(int number);
   void reload();
   bool reload_certificates(const config::listen_settings& listen);
@@ -79,10 +87,18 @@ class server::impl {
   std::unique_ptr<administration> administration_;
   std::unique_ptr<side_port> side_port_;
   std::unique_ptr<status_desk> status_desk_;
+  std::unique_ptr<fingerprint_inquiry> inquiry_;  // null: no Redis
   std::unique_ptr<topology_monitor> topology_;
   std::unique_ptr<verifier> verifier_;
   // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
   std::atomic<std::shared_ptr<coherence_feed>> feed_;
+  // Which cluster Redis is used for. On the control thread.
+  snapshot_ptr named_by_;  // the first one that was available
+  std::string fingerprint_;
+  std::uint64_t question_ = 0;  // the newest, and the newest that was answered
+  std::uint64_t answered_ = 0;
+  bool another_cluster_ = false;  // than at the start: for good
+  std::shared_ptr<std::atomic<std::size_t>> stores_to_make_;
   snapshot_ptr last_known_;       // on the topology monitor's thread
   snapshot_ptr last_available_;   // on the topology monitor's thread
   thread_metrics redis_metrics_;  // observations come from any data thread, one at a time

@@ -45,9 +45,11 @@ void server::impl::stop_everything() {
   for (auto& thread : threads_) thread->stop();
   shared_.names->stop();                    // what it tells goes to the threads' io_contexts, and to ours
   if (topology_) topology_->ask_to_stop();  // the data threads asked it for checks
+  if (inquiry_) inquiry_->ask_to_stop();    // the topology asked it
   if (const auto feed = feed_.load()) feed->stop();
   if (verifier_) verifier_->stop();
   topology_.reset();
+  inquiry_.reset();
 }
 
 }  // namespace mongocached::daemon

@@ -67,6 +67,26 @@ void redis_shared::trust_changed() {
   tell();
 }
 
+// At the start nobody is told: it has not been usable.
+void redis_shared::withhold(std::string why) {
+  {
+    const std::lock_guard lock(guard);
+    why_withheld = std::move(why);
+    withheld.store(true);
+    if (!told_up) return;
+  }
+  tell();
+}
+
+void redis_shared::release() {
+  {
+    const std::lock_guard lock(guard);
+    withheld.store(false);
+    if (!up_locked()) return;
+  }
+  tell();
+}
+
 // Not told: a store goes when the process does.
 void redis_shared::store_gone(bool was_ready) {
   const std::lock_guard lock(guard);
@@ -100,6 +120,7 @@ std::string redis_shared::reason_locked() const {
     return uri.address() + ": " + std::to_string(ready) + " of " + std::to_string(stores) +
            " connections are up: " + last_reason;
   }
+  if (withheld.load()) return uri.address() + ": not used: " + why_withheld;
   if (open > 0)
     return uri.address() + ": not trusted, " + std::to_string(open) + " invalidations are not acknowledged yet";
   return uri.address() + ": connected";
@@ -150,6 +171,12 @@ std::unique_ptr<shared_store> redis_hub::make_store(boost::asio::io_context& con
   return std::make_unique<redis_store>(context, shared_);
 }
 
+void redis_hub::withhold(std::string why) {
+  shared_->withhold(std::move(why));
+}
+void redis_hub::release() {
+  shared_->release();
+}
 bool redis_hub::up() const noexcept {
   return shared_->up();
 }
@@ -158,6 +185,9 @@ std::string redis_hub::state() const {
 }
 epoch_name redis_hub::epoch() const {
   return shared_->epoch();
+}
+const std::string& redis_hub::cluster_id() const noexcept {
+  return shared_->options.cluster_id;
 }
 const redis_counters& redis_hub::counters() const noexcept {
   return shared_->sum_counters();

@@ -37,7 +37,7 @@ struct redis_shared {
   // Process-wide count of invalidations that Redis has not acknowledged: while it is not zero, no store trusts Redis
   // (W7).
   [[nodiscard]] std::atomic<std::uint64_t>& unacknowledged() noexcept { return totals.unacknowledged; }
-  [[nodiscard]] bool trusted() const noexcept { return totals.unacknowledged.load() == 0; }
+  [[nodiscard]] bool trusted() const noexcept { return !withheld.load() && totals.unacknowledged.load() == 0; }
 
   // Grows with each epoch adopted. A request remembers it when it is sent; what its reply says of the epoch counts only
   // if nothing was adopted since, because replies of several connections may overtake each other.
@@ -48,6 +48,8 @@ struct redis_shared {
   // A store's connection came or went, or the trust changed.
   void store_changed(int ready_stores, const std::string& reason);
   void trust_changed();
+  void withhold(std::string why);
+  void release();
   void store_gone(bool was_ready);
   [[nodiscard]] bool up() const;
   [[nodiscard]] std::string state() const;
@@ -64,6 +66,8 @@ struct redis_shared {
   mutable std::mutex guard;
   epoch_name current{};
   std::atomic<std::uint64_t> serial{0};
+  std::atomic<bool> withheld{false};  // by the hub's owner: no store trusts Redis
+  std::string why_withheld;
   int stores = 0;
   int ready = 0;
   std::string last_reason = "not connected yet";

@@ -75,9 +75,15 @@ class redis_hub {
   [[nodiscard]] std::unique_ptr<push_subscriber> make_subscriber(boost::asio::io_context& context,
                                                                  push_subscriber::handler told);
 
+  // From here to release() nothing is read from Redis or stored there; invalidations and announcements go on. `why` is
+  // for state(). Any thread.
+  void withhold(std::string why);
+  void release();
+
   [[nodiscard]] bool up() const noexcept;   // every store's connection is established and trusted
   [[nodiscard]] std::string state() const;  // a sentence for /status, no password
   [[nodiscard]] epoch_name epoch() const;   // all zero: none adopted yet
+  [[nodiscard]] const std::string& cluster_id() const noexcept;
   [[nodiscard]] const redis_counters& counters() const noexcept;
 
  private:

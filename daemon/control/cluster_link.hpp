@@ -1,5 +1,5 @@
-// Commands to the cluster under the proxy's own user, by libmongoc's blocking calls. For the .cpp files of
-// cluster_watch only: libmongoc's types stay out of every header that others use.
+// Commands to the cluster under the proxy's own user, by libmongoc's blocking calls. For .cpp files of this folder
+// only: libmongoc's types stay out of every header that others use.
 //
 // A cluster_source owns the pool, made at the first use because a look-up of SRV records may block and fail; each
 // thread has a cluster_link of its own.

@@ -1,9 +1,7 @@
 #include "daemon/control/topology.hpp"
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
-#include <cstdio>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -369,22 +367,6 @@ snapshot_ptr topology_monitor::current() const {
 
 void topology_monitor::request_check() {
   impl_->request_check();
-}
-
-std::string cluster_id(const upstream_uri& uri, const upstream_snapshot& snapshot) {
-  std::string name = snapshot.set_name.empty() ? uri.replica_set : snapshot.set_name;
-  name += '\n';
-  if (uri.srv) {
-    name += "srv " + uri.srv_name;
-  } else {
-    for (const upstream_seed& seed : uri.seeds) name += host_and_port(seed.host, seed.port) + " ";
-  }
-  std::uint64_t hash =
-      0xcbf29ce484222325U;  // FNV-1a, 64 bits: stable across builds and machines, which std::hash is not
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(hash));
-  return text.data();
 }
 
 }  // namespace mongocached::daemon

@@ -93,11 +93,4 @@ class topology_monitor {
   std::shared_ptr<impl> impl_;
 };
 
-// Stable name of the cluster for Redis keys (coherence "Redis keys"): 16 hex digits over the set name and the URI's
-// sorted seeds, or its SRV name. Made from what the operator wrote plus the set name, not from the members now: those
-// change while the data stays (a member added, one down at the start), and a changed name would lose the shared cache
-// or split two proxies. So two proxies that share a Redis must name the same seeds. Call it with the first snapshot
-// whose kind is known.
-[[nodiscard]] std::string cluster_id(const upstream_uri& uri, const upstream_snapshot& snapshot);
-
 }  // namespace mongocached::daemon

@@ -25,9 +25,18 @@ bool has_strict(session& s) {
   return uses_mode(*s.thread().settings, config::cache_mode::strict);
 }
 
+// Redis is not asked yet: what is to be told it waits (W7).
+void owe_to_shared(session& s, const write_state& write) {
+  if (!s.thread().settings->redis.uri) return;
+  for (auto& what : write.pending->for_redis(has_strict(s))) s.thread().early.add(std::move(what));
+}
+
 // Tells Redis; goes on when it has acknowledged, or when the store says that it will not be waited for any longer (W7).
 task<void> invalidate_shared(session& s, write_state& write) {
-  if (s.thread().store == nullptr) co_return;
+  if (s.thread().store == nullptr) {
+    owe_to_shared(s, write);
+    co_return;
+  }
   std::vector<store_answer> answers;
   for (auto& what : write.pending->for_redis(has_strict(s))) answers.push_back(ask_invalidation(s, std::move(what)));
   for (auto& what : std::exchange(write.announced, {})) {

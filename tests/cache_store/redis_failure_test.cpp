@@ -78,6 +78,39 @@ TEST(RedisFailure, AnswersAtOnceWhileRedisIsAway) {
 }
 
 // coherence W7, race 13: an invalidation that Redis missed is sent before anything that lies there is believed again.
+TEST(RedisFailure, WithheldItIsToldWhatFellAndAnswersNothing) {
+  redis_server server;
+  store_harness at(server);
+  ASSERT_TRUE(at.run_until_up());
+  const auto k = at.key("1");
+  EXPECT_TRUE(at.put(k, "old"));
+  at.hub.withhold("somebody asks for it");
+  EXPECT_FALSE(at.hub.up());
+  EXPECT_THAT(at.hub.state(), HasSubstr("somebody asks for it"));
+  EXPECT_EQ(at.get({k}).status, store_status::unavailable);
+  EXPECT_EQ(at.lease({k}).status, store_status::unavailable);
+  EXPECT_FALSE(at.load_mark());
+  EXPECT_EQ(at.save_mark(at.mark_at(1)), store_status::unavailable);
+  EXPECT_EQ(at.invalidate(at.drop(k)), store_status::ok);
+  at.hub.release();
+  EXPECT_TRUE(at.hub.up());
+  EXPECT_EQ(at.value(k), "");
+  EXPECT_THAT(at.states, ElementsAre(HasSubstr("up: "), HasSubstr("down: "), HasSubstr("up: ")));
+}
+
+TEST(RedisFailure, WithheldFromTheStartItIsUpOnceItIsReleased) {
+  redis_server server;
+  auto options = options_for(server.uri());
+  boost::asio::io_context context;
+  std::vector<bool> told;
+  redis_hub hub(options, {{}, [&](bool up, const std::string&) { told.push_back(up); }, {}});
+  hub.withhold("starting");
+  EXPECT_THAT(told, ::testing::IsEmpty());
+  hub.release();
+  EXPECT_THAT(told, ::testing::IsEmpty()) << "it is not connected";
+  EXPECT_EQ(hub.cluster_id(), "c1");
+}
+
 TEST(RedisFailure, AMissedInvalidationIsSentBeforeRedisIsTrustedAgain) {
   redis_server server;
   store_harness at(server);

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "daemon/control/driver_runtime.hpp"
-#include "daemon/control/topology.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -157,19 +156,6 @@ TEST_F(UpstreamUri, UnknownOptionsAreWarnings) {
   ASSERT_TRUE(uri);
   ASSERT_EQ(uri->warnings.size(), 1U);
   EXPECT_THAT(uri->warnings[0], HasSubstr("nonsense"));
-}
-
-TEST_F(UpstreamUri, ClusterIdDependsOnSetAndSeedsOnly) {
-  upstream_snapshot snapshot;
-  snapshot.set_name = "rs";
-  const std::string id = cluster_id(*parse("mongodb://a,b/"), snapshot);
-  EXPECT_EQ(id.size(), 16U);
-  EXPECT_EQ(cluster_id(*parse("mongodb://u:p@B:27017,a/?replicaSet=rs"), snapshot), id);
-  EXPECT_NE(cluster_id(*parse("mongodb://a,c/"), snapshot), id);
-  snapshot.set_name = "other";
-  EXPECT_NE(cluster_id(*parse("mongodb://a,b/"), snapshot), id);
-  EXPECT_NE(cluster_id(*parse("mongodb+srv://x.example.net/"), snapshot),
-            cluster_id(*parse("mongodb+srv://y.example.net/"), snapshot));
 }
 
 }  // namespace
