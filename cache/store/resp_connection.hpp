@@ -80,6 +80,7 @@ class resp_connection : public std::enable_shared_from_this<resp_connection> {
   void greeted(const reply& answer);
   void read();
   void flush();
+  void send_at_once();
   void write();
   void arm_tick();
   void close(const std::string& reason);
@@ -96,6 +97,7 @@ class resp_connection : public std::enable_shared_from_this<resp_connection> {
   state state_ = state::stopped;
   duration pause_{};
   std::minstd_rand jitter_;
+  unsigned gathered_ = 0;  // requests since something was sent
   bool flush_posted_ = false;
   bool tick_armed_ = false;
 };

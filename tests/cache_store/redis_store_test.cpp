@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/post.hpp>
+
 #include "store_harness.hpp"
 
 namespace mongocached::cache {
@@ -46,6 +48,25 @@ TEST_F(RedisStore, BytesOfAnyKindSurvive) {
   for (int i = 0; i < 300'000; ++i) bytes.push_back(static_cast<char>(i * 31));
   EXPECT_TRUE(at.put(k, bytes));
   EXPECT_EQ(at.value(k), bytes);
+}
+
+// More than are sent together.
+TEST_F(RedisStore, EachOfManyRequestsOfOneTurnGetsItsOwnAnswer) {
+  const std::string large(8'000, 'x');
+  ASSERT_TRUE(at.put(k, "one"));
+  ASSERT_TRUE(at.put(other, large));
+  constexpr std::size_t count = 100;
+  std::vector<std::string> answers;
+  boost::asio::post(at.context, [&] {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::array keys{i % 2 == 0 ? k : other};
+      at.store->get(at.ns, key_kind::document, keys, [&](const get_result& got) {
+        answers.emplace_back(got.items.empty() ? "" : protocol::as_text(got.items[0].bytes));
+      });
+    }
+  });
+  ASSERT_TRUE(at.run_until([&] { return answers.size() == count; }));
+  for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(answers[i], i % 2 == 0 ? "one" : large) << i;
 }
 
 TEST_F(RedisStore, AGetOfNoKeysTellsEpochAndGeneration) {
