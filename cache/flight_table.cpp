@@ -3,13 +3,11 @@
 #include <utility>
 
 namespace mongocached::cache {
-namespace {
 
-std::string text_of(key_view key) {
-  return std::string(protocol::as_text(key.bytes));
+flight_table::slot& flight_table::shard::at(key_view key) {
+  if (const auto found = slots.find(key); found != slots.end()) return found->second;
+  return slots.try_emplace(byte_buffer(key.bytes.begin(), key.bytes.end())).first->second;
 }
-
-}  // namespace
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
                                                bounds times, bool may_join, instant now,
@@ -19,7 +17,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   if (is_blocked(ns, kind, now)) return {};
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
-  auto& at = home.slots[text_of(key)];
+  auto& at = home.at(key);
   if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {};
   if (at.active && at.active->generation_ == generation && !times.anew) {
     auto& other = *at.active;
@@ -54,7 +52,7 @@ bool flight_table::is_barred(const namespace_state& ns, key_kind kind, key_view 
   if (is_blocked(ns, kind, now)) return true;
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
-  const auto found = home.slots.find(text_of(key));
+  const auto found = home.slots.find(key);
   if (found == home.slots.end()) return false;
   return found->second.pending != 0 || is_held(found->second.held_until, hold_, stream_, now);
 }
@@ -82,7 +80,7 @@ bool flight_table::keep(const flight& f, const entry_ref& fresh, bool store) {
 bool flight_table::clean(flight& f) const {
   auto& home = shard_of(f.hash_);
   const std::scoped_lock lock(home.mutex);
-  const auto found = home.slots.find(text_of(f.key()));
+  const auto found = home.slots.find(f.key());
   return is_clean(f, found == home.slots.end() ? nullptr : &found->second);
 }
 
@@ -98,7 +96,7 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
     const std::scoped_lock lock(home.mutex);
     if (std::exchange(f.done_, true)) return false;
     waiters.swap(f.waiters_);
-    const auto found = home.slots.find(text_of(f.key()));
+    const auto found = home.slots.find(f.key());
     if (found != home.slots.end()) {
       was_clean = is_clean(f, &found->second);
       if (was_clean && fresh) was_clean = keep(f, fresh, store);
@@ -129,7 +127,7 @@ void flight_table::changed(key_view key, cluster_time at) {
   if (const auto held = local_.peek(key.bytes, key.hash); held && !contained(held->meta().lower)) {
     local_.erase_exact(*held);
   }
-  const auto found = home.slots.find(text_of(key));
+  const auto found = home.slots.find(key);
   if (found == home.slots.end() || !found->second.active || contained(found->second.active->lower_)) return;
   dirty(found->second);
   if (found->second.idle()) home.slots.erase(found);
@@ -138,7 +136,7 @@ void flight_table::changed(key_view key, cluster_time at) {
 void flight_table::mark(key_view key) {
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
-  auto& at = home.slots[text_of(key)];
+  auto& at = home.at(key);
   ++at.pending;
   drop(at, key);
 }
@@ -147,7 +145,7 @@ void flight_table::invalidate(key_view key, cluster_time fence) {
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
   fences_.raise(key.hash, fence);
-  if (const auto found = home.slots.find(text_of(key)); found != home.slots.end()) {
+  if (const auto found = home.slots.find(key); found != home.slots.end()) {
     drop(found->second, key);
     if (found->second.idle()) home.slots.erase(found);
   } else {
@@ -158,7 +156,7 @@ void flight_table::invalidate(key_view key, cluster_time fence) {
 void flight_table::unmark(key_view key, instant held_until) {
   auto& home = shard_of(key.hash);
   const std::scoped_lock lock(home.mutex);
-  const auto found = home.slots.find(text_of(key));
+  const auto found = home.slots.find(key);
   if (found == home.slots.end()) return;
   auto& at = found->second;
   if (at.pending > 0) --at.pending;

@@ -12,7 +12,6 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -150,9 +149,22 @@ class flight_table {
     flight_ref active;
     [[nodiscard]] bool idle() const noexcept { return pending == 0 && held_until == instant{} && !active; }
   };
+  // By what a key_view holds, so that looking one up neither copies nor hashes it.
+  struct key_hash {
+    using is_transparent = void;
+    std::size_t operator()(key_view key) const noexcept { return key.hash; }
+    std::size_t operator()(const byte_buffer& key) const noexcept { return hash_key(key); }
+  };
+  struct key_equal {
+    using is_transparent = void;
+    bool operator()(byte_view a, byte_view b) const noexcept { return protocol::equal(a, b); }
+    bool operator()(key_view a, byte_view b) const noexcept { return protocol::equal(a.bytes, b); }
+    bool operator()(byte_view a, key_view b) const noexcept { return protocol::equal(a, b.bytes); }
+  };
   struct alignas(64) shard {
     mutable std::mutex mutex;
-    std::unordered_map<std::string, slot> slots;
+    std::unordered_map<byte_buffer, slot, key_hash, key_equal> slots;
+    [[nodiscard]] slot& at(key_view key);
   };
   static constexpr std::size_t shard_count = is_simulation ? 2 : 64;
   [[nodiscard]] shard& shard_of(std::uint64_t hash) const noexcept { return shards_[(hash >> 20) % shard_count]; }

@@ -25,8 +25,11 @@ constexpr forbidden_characters forbidden;
 }  // namespace
 
 void append_key_prefix(byte_buffer& out, key_kind kind, std::string_view db, std::string_view collection) {
+  constexpr std::size_t usual_id = 32;
   const auto at = out.size();
-  out.resize(at + db.size() + collection.size() + 3);
+  const auto size = db.size() + collection.size() + 3;
+  if (at == 0) out.reserve(size + usual_id);
+  out.resize(at + size);
   auto* to = out.data() + at;
   *to++ = static_cast<std::uint8_t>(kind);
   if (!db.empty()) std::memcpy(to, db.data(), db.size());

@@ -46,6 +46,8 @@ bool changes_anything(const protocol::command_view& command, const fill_changes&
 
 void append_fill_command(protocol::byte_buffer& out, const protocol::command_view& command,
                          const fill_changes& changes) {
+  constexpr std::size_t added = 128;
+  out.reserve(out.size() + protocol::header_size + command.message.body.size() + added);
   const auto start = protocol::begin_op_msg(out, command.request_id, 0);
   {
     bson_builder body(out);

@@ -221,7 +221,7 @@ read_flow::following read_flow::follow_or_lead(bool last) {
     if (w.apart) continue;
     const auto needed = std::max(r_.command.after_cluster_time, fence);
     auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied), anew},
-                                           may_join, now_, join);
+                                           may_join, now_, std::ref(join));
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;
