@@ -128,7 +128,10 @@ void server::impl::start_feed() {
   hooks.settled = [this] {
     for (auto& thread : threads_) thread->settle();
   };
-  hooks.history_void = [this] { asio::post(control_, [this] { ask_which_cluster(); }); };
+  hooks.history_void = [this] {
+    doubt_cluster();
+    asio::post(control_, [this] { ask_which_cluster(); });
+  };
   const auto feed = std::make_shared<coherence_feed>(shared_, options_.upstream, control_, std::move(hooks));
   if (auto hub = redis()) feed->use_redis(std::move(hub));
   feed_.store(feed);
@@ -205,7 +208,10 @@ void server::impl::upstream_changed(const snapshot_ptr& now) {
     const bool another = last_available_ && !same_target(*last_available_, *now);
     if (another) shared_.coherence.void_everything();
     last_available_ = now;
-    if (another || back) asio::post(control_, [this, now] { meet_upstream(now); });
+    if (another || back) {
+      doubt_cluster();  // before anybody connects to it
+      asio::post(control_, [this, now] { meet_upstream(now); });
+    }
   }
   for (auto& thread : threads_) thread->set_upstream(now);
   log_in_to_pool();

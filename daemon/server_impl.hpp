@@ -43,10 +43,13 @@ class server::impl {
   void start_inquiry();
   void meet_upstream(const snapshot_ptr& now);
   void ask_which_cluster();
+  void ask_which_cluster_later();
   void identify(const fingerprint_answer& answer);
   void start_redis(const fingerprint_answer& answer);
   void hand_out(std::shared_ptr<cache::redis_hub> hub);
   void release_redis();
+  // Any thread: from here on Redis is not used before the cluster was asked again.
+  void doubt_cluster();
   void on_signal(int number);
   void reload();
   bool reload_certificates(const config::listen_settings& listen);
@@ -92,12 +95,15 @@ class server::impl {
   std::unique_ptr<verifier> verifier_;
   // Null: no collection's mode has relied on the change stream yet. Made by the control thread, once.
   std::atomic<std::shared_ptr<coherence_feed>> feed_;
+  std::atomic<std::uint64_t> doubts_{0};
   // Which cluster Redis is used for. On the control thread.
   snapshot_ptr named_by_;  // the first one that was available
   std::string fingerprint_;
   std::uint64_t question_ = 0;  // the newest, and the newest that was answered
   std::uint64_t answered_ = 0;
   bool another_cluster_ = false;  // than at the start: for good
+  std::uint64_t doubts_cleared_ = 0;
+  timer ask_again_timer_{control_};
   std::shared_ptr<std::atomic<std::size_t>> stores_to_make_;
   snapshot_ptr last_known_;       // on the topology monitor's thread
   snapshot_ptr last_available_;   // on the topology monitor's thread

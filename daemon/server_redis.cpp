@@ -46,14 +46,33 @@ void server::impl::meet_upstream(const snapshot_ptr& now) {
   ask_which_cluster();
 }
 
+void server::impl::doubt_cluster() {
+  doubts_.fetch_add(1);
+  if (const auto hub = redis()) hub->withhold("the cluster is being asked whether it is still the same");
+}
+
 void server::impl::ask_which_cluster() {
   if (!inquiry_ || !named_by_ || another_cluster_) return;
-  if (const auto hub = redis()) hub->withhold("the cluster is being asked whether it is still the same");
+  doubts_cleared_ = doubts_.load();  // by this question's answer
   question_ = inquiry_->ask();
+}
+
+void server::impl::ask_which_cluster_later() {
+  constexpr auto pause = std::chrono::seconds(5);
+  ask_again_timer_.expires_after(pause);
+  ask_again_timer_.async_wait([this](const error_code& ec) {
+    if (!ec) ask_which_cluster();
+  });
 }
 
 void server::impl::identify(const fingerprint_answer& answer) {
   if (another_cluster_ || answer.question != question_) return;  // asked again since
+  if (answer.fingerprint.empty() && !fingerprint_.empty()) {     // a right was taken away, or a gateway is in trouble
+    if (shared_.limiter.admit("cluster does not say", data_thread::now()).allowed) {
+      log_.warn("redis", "not used until the cluster says again which one it is", {{"reason", answer.why_none}});
+    }
+    return ask_which_cluster_later();
+  }
   answered_ = answer.question;
   const auto hub = redis();
   if (!hub) return start_redis(answer);
@@ -63,7 +82,7 @@ void server::impl::identify(const fingerprint_answer& answer) {
   hub->withhold("the cluster is another one than at the start");
   log_.error("redis",
              "another cluster goes by the name that Redis was used under: Redis is not used any more until a restart",
-             {{"fingerprint", answer.fingerprint.empty() ? "none" : answer.fingerprint}, {"before", fingerprint_}});
+             {{"fingerprint", answer.fingerprint}, {"before", fingerprint_}});
   // Here and in Redis: what came between the change and its discovery.
   shared_.coherence.void_everything();
   cache::invalidation everything;
@@ -121,9 +140,12 @@ void server::impl::hand_out(std::shared_ptr<cache::redis_hub> hub) {
   redis_ = std::move(hub);
 }
 
-// Once all threads have their stores, unless a question is open: then its answer does.
+// Once all threads have their stores, unless a question is open or about to be asked: then its answer does.
 void server::impl::release_redis() {
-  if (stores_to_make_->load() == 0 && answered_ == question_ && !another_cluster_) redis()->release();
+  const auto is_sure = [this] { return doubts_.load() == doubts_cleared_; };
+  if (stores_to_make_->load() != 0 || answered_ != question_ || another_cluster_ || !is_sure()) return;
+  redis()->release();
+  if (!is_sure()) redis()->withhold("the cluster is being asked whether it is still the same");
 }
 
 std::shared_ptr<cache::redis_hub> server::impl::redis() {

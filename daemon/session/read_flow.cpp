@@ -172,6 +172,12 @@ bool read_flow::usable(const cache::entry_ref& e) {
   return e && is_new_enough(e->meta()) && answers(s_, *e, who_, now_);
 }
 
+bool read_flow::usable_at_once(const cache::entry_ref& e) {
+  auto who = who_;
+  who.ttl = who.negative_ttl = cache::duration::max();
+  return e && is_new_enough(e->meta()) && answers(s_, *e, who, now_);
+}
+
 // A hint to refresh takes what this process has read since: one that joins gets it from a flight that began later.
 bool read_flow::is_new_enough(const cache::entry_meta& meta) const noexcept {
   return !plan_.hint.refresh || (meta.age_ms == 0 && meta.filled >= r_.received);
@@ -260,7 +266,7 @@ task<bool> read_flow::wait_for_flight(following other) {
     look_at_the_clock();
     last = now_ >= until;
     proven_ = s_.identity().proven(*ns_, now_);
-    if (proven_ && usable(entry) && entry->meta().kind != cache::entry_kind::too_large) {
+    if (proven_ && usable_at_once(entry) && entry->meta().kind != cache::entry_kind::too_large) {
       wanted_.front().entry = std::move(entry);
       co_await answer_from_entries(outcome::coalesced);
       co_return true;

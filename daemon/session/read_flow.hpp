@@ -47,6 +47,8 @@ class read_flow {
   [[nodiscard]] cache::bypass_reason plan_under_rules();
   [[nodiscard]] task<void> bypass(cache::bypass_reason reason);  // begins with abandon(), at once
   [[nodiscard]] bool usable(const cache::entry_ref& e);
+  // Of what a flight brought just now: its own time to live, which may be none, begins with the read.
+  [[nodiscard]] bool usable_at_once(const cache::entry_ref& e);
   [[nodiscard]] bool is_new_enough(const cache::entry_meta& meta) const noexcept;
   [[nodiscard]] bool complete() const noexcept;  // nothing is missing
   // Several documents answer only as the cluster had them at one moment, but in mode ttl (one_moment.hpp).

@@ -381,6 +381,7 @@ void session::begin_large(protocol::byte_view front, const protocol::message_hea
 
 request& session::place_request(protocol::byte_view bytes, const protocol::message_header& header) {
   auto& r = thread_.next_request.emplace();
+  legacy_ = false;
   if (inside_ != nullptr) {
     r.bytes.swap(*inside_);
   } else {
@@ -410,6 +411,7 @@ task<void> session::work(unsent before) {
     before = {};
     if (next && sent) co_await serve(*this, *next);
     next.reset();
+    mute_ = false;
     release_upstream();
     if (more_) co_await next_turn(thread_.get_executor());
     if (crowded_) co_await wait_for_room();

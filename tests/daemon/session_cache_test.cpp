@@ -285,6 +285,31 @@ TEST_F(SessionCache, a_reload_with_a_shorter_ttl_holds_for_what_is_cached_alread
   expect_forgotten();
 }
 
+// What a flight brings is as new as what its joiners would read, however short its own life.
+TEST_F(SessionCache, one_read_serves_who_waits_for_it_though_nothing_is_kept_of_it) {
+  prime();
+  auto none_kept = *thread.settings;
+  none_kept.cache.ttl = std::chrono::nanoseconds(1);
+  shared.settings.store(std::make_shared<const config::settings>(none_kept));
+  const auto ticks = thread.metrics.ticks.value();
+  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  loopback_client other(port());
+  loopback_client third(port());
+  EXPECT_TRUE(is_ok(other.ask(ping())));
+  EXPECT_TRUE(is_ok(third.ask(ping())));
+  const auto before = finds();
+  const held_answer held(found({document{{"_id", 1}}}));
+  upstream.on("find", held.handler());
+  client.send(find());
+  held.wait_until_asked_for();
+  other.send(find());
+  EXPECT_TRUE(is_ok(third.ask(ping())));  // behind the other one's find, on their one thread
+  held.release();
+  EXPECT_TRUE(is_ok(client.reply()));
+  EXPECT_TRUE(is_ok(other.reply()));
+  EXPECT_EQ(finds(), before + 1);
+}
+
 TEST_F(SessionCache, an_unacknowledged_write_invalidates_behind_its_ping_W5) {
   prime();
   upstream.on("update", [](const asked&) { return answer::none(); });

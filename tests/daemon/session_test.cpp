@@ -205,6 +205,14 @@ TEST_F(Session, logs_in_by_op_query_and_answers_in_kind) {
   EXPECT_TRUE(is_ok(client.ask(ping())));
 }
 
+TEST_F(Session, a_large_message_behind_an_op_query_is_answered_by_op_msg) {
+  client.send(op_query_message(document{{"buildInfo", 1}}));
+  static_cast<void>(client.receive());
+  const document row{{"_id", 9}, {"x", std::string(500'000, 'x')}};
+  client.send(document{{"insert", "things"}, {"documents", array{row}}, {"$db", "shop"}});
+  EXPECT_EQ(protocol::load_le<std::int32_t>(client.receive().data() + 12), 2013);
+}
+
 TEST_F(Session, a_refusal_of_what_came_by_op_query_comes_in_kind) {
   client.send(op_query_message(document{{"saslStart", 1}, {"mechanism", "MONGODB-X509"}}, {.request_id = 78}));
   const auto message = client.receive();
