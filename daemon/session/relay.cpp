@@ -80,7 +80,7 @@ exchange after_sending(session& s, exchange how) {
 }
 
 task<exchange> forward_later(session& s, request& r, protocol::byte_view bytes, const step* before_last) {
-  auto* link = co_await s.upstream(selection_deadline(r));
+  auto* link = co_await s.upstream(selection_deadline(r, s.pooled() != nullptr));
   if (!s.is_open()) co_return exchange::client_lost;
   if (link == nullptr) co_return exchange::no_upstream;
   if (auto* const client = s.pooled()) {
@@ -109,8 +109,11 @@ std::int64_t time_limit_ms(const request& r) noexcept {
   return r.command.is("getMore") ? 0 : r.command.max_time_ms;
 }
 
-cache::instant selection_deadline(const request& r) noexcept {
-  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(time_limit_ms(r), 1'000'000));
+cache::instant selection_deadline(const request& r, bool pooled) noexcept {
+  // A cursor is lost with its own connection, and who reads from it had better know soon; a pool only has to be waited
+  // for.
+  const auto limit = pooled ? time_limit_ms(r) : r.command.max_time_ms;
+  const cache::duration asked = std::chrono::milliseconds(std::min<std::int64_t>(limit, 1'000'000));
   const auto longest = r.command.is("endSessions") ? longest_farewell : longest_selection;
   return r.received + (asked.count() > 0 ? std::min(asked, longest) : longest);
 }

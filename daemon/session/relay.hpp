@@ -60,8 +60,8 @@ using step = std::function<task<void>()>;
 [[nodiscard]] task<bool> skip_rest(session& s, request& r);
 // The client's maxTimeMS as far as it limits how long the request may take; 0: none.
 [[nodiscard]] std::int64_t time_limit_ms(const request& r) noexcept;
-// Time until which a server is waited for (F5).
-[[nodiscard]] cache::instant selection_deadline(const request& r) noexcept;
+// Time until which a server is waited for (F5), or a connection of a pool.
+[[nodiscard]] cache::instant selection_deadline(const request& r, bool pooled = false) noexcept;
 
 // After a reply: a server that is no longer the primary is left (F4).
 void leave_deposed(session& s, const protocol::reply_view& reply);
