@@ -196,8 +196,8 @@ TEST_F(FingerprintInquiry, DirectlyConnectedSecondaryIsAskedInAWayThatItAnswers)
   script({listing(1)});
   begin("?directConnection=true").ask();
   EXPECT_EQ(next_answer().fingerprint, ones);
-  const auto preference = test_support::must(
-      test_support::field_in(cluster_.server().last("listCollections").body.view(), "$readPreference").object());
+  const auto asked = cluster_.server().last("listCollections");
+  const auto preference = test_support::must(test_support::field_in(asked.body.view(), "$readPreference").object());
   EXPECT_EQ(preference.text_of("mode"), "primaryPreferred");
 }
 
