@@ -6,7 +6,6 @@
 namespace mongocached::cache {
 namespace {
 
-using protocol::bson_element;
 using protocol::bson_type;
 
 constexpr int first_worth = 8;

@@ -8,6 +8,8 @@
 namespace mongocached::daemon {
 namespace {
 
+constexpr const char* in_doubt = "the cluster is being asked whether it is still the same";
+
 cache::host_finder redis_finder(const std::shared_ptr<name_lookup>& names) {
   return [names](const std::string& host, const std::shared_ptr<cache::host_answer>& told) {
     const auto tell = [](const cache::host_answer& whom, const name_lookup::answer& found) {
@@ -48,7 +50,7 @@ void server::impl::meet_upstream(const snapshot_ptr& now) {
 
 void server::impl::doubt_cluster() {
   doubts_.fetch_add(1);
-  if (const auto hub = redis()) hub->withhold("the cluster is being asked whether it is still the same");
+  if (const auto hub = redis()) hub->withhold(in_doubt);
 }
 
 void server::impl::ask_which_cluster() {
@@ -145,7 +147,7 @@ void server::impl::release_redis() {
   const auto is_sure = [this] { return doubts_.load() == doubts_cleared_; };
   if (stores_to_make_->load() != 0 || answered_ != question_ || another_cluster_ || !is_sure()) return;
   redis()->release();
-  if (!is_sure()) redis()->withhold("the cluster is being asked whether it is still the same");
+  if (!is_sure()) redis()->withhold(in_doubt);
 }
 
 std::shared_ptr<cache::redis_hub> server::impl::redis() {

@@ -15,6 +15,13 @@ class SessionCache : public session_world {
     static_cast<void>(client.ask(find()));
     ASSERT_EQ(finds(), 1U);
   }
+  // By a reload.
+  void keep_nothing() {
+    auto shorter = *settings();
+    shorter.cache.ttl = std::chrono::nanoseconds(1);
+    shared.settings.store(std::make_shared<const config::settings>(shorter));
+    wait_for_sweeps();
+  }
   void expect_forgotten() {
     EXPECT_TRUE(is_ok(client.ask(find())));
     EXPECT_EQ(finds(), 2U);
@@ -277,22 +284,14 @@ TEST_F(SessionCache, a_read_beyond_the_newest_time_seen_is_forwarded_as_it_is_R4
 
 TEST_F(SessionCache, a_reload_with_a_shorter_ttl_holds_for_what_is_cached_already) {
   prime();
-  auto shorter = *thread.settings;
-  shorter.cache.ttl = std::chrono::nanoseconds(1);
-  shared.settings.store(std::make_shared<const config::settings>(shorter));
-  const auto ticks = thread.metrics.ticks.value();
-  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  keep_nothing();
   expect_forgotten();
 }
 
 // What a flight brings is as new as what its joiners would read, however short its own life.
 TEST_F(SessionCache, one_read_serves_who_waits_for_it_though_nothing_is_kept_of_it) {
   prime();
-  auto none_kept = *thread.settings;
-  none_kept.cache.ttl = std::chrono::nanoseconds(1);
-  shared.settings.store(std::make_shared<const config::settings>(none_kept));
-  const auto ticks = thread.metrics.ticks.value();
-  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  keep_nothing();
   loopback_client other(port());
   loopback_client third(port());
   EXPECT_TRUE(is_ok(other.ask(ping())));
@@ -469,8 +468,7 @@ TEST_F(SessionCache, a_request_to_a_silent_server_ends_with_the_election_of_anot
   old.port = upstream.port();
   old.type = server_type::secondary;
   thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
-  const auto ticks = thread.metrics.ticks.value();
-  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  wait_for_sweeps();
   EXPECT_EQ(closed(disconnect::upstream_lost), 0U);
   old.type = server_type::unknown;
   thread.set_upstream(std::make_shared<upstream_snapshot>(moved));

@@ -141,10 +141,7 @@ TEST_F(SessionLarge, a_large_reply_that_another_one_follows_may_begin_with_littl
     bytes.insert(bytes.end(), last.begin(), last.end());
     auto out = answer::raw(std::move(bytes));
     out.first = protocol::header_size + 2;
-    out.pause = [this] {
-      const auto ticks = thread.metrics.ticks.value();
-      while (thread.metrics.ticks.value() < ticks + 1) std::this_thread::yield();
-    };
+    out.pause = [this] { wait_for_sweeps(1); };
     return out;
   });
   client.send(document{{"getMore", 7L}, {"collection", "things"}, {"$db", "shop"}},

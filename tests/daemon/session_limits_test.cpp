@@ -22,8 +22,7 @@ class SessionLimits : public session_world {
     fresh->listen.max_in_flight = max_in_flight;
     fresh->listen.buffer_timeout = buffer_timeout;
     shared.settings.store(std::move(fresh));
-    const auto seen = thread.metrics.ticks.value();
-    wait_until([&] { return thread.metrics.ticks.value() >= seen + 2; });
+    wait_for_sweeps();
   }
   // The upstream, which outlives this, does not answer this command until let_go().
   void hold(const std::string& command, const document& reply = okay()) {
@@ -253,8 +252,7 @@ TEST_F(SessionLimits, a_client_that_takes_nothing_is_cut_when_others_need_the_ro
   }
   other.send(all);
   wait_until([this] { return shared.buffers.used() > 0; });
-  const auto seen = thread.metrics.ticks.value();
-  wait_until([&] { return thread.metrics.ticks.value() >= seen + 2; });
+  wait_for_sweeps();
   EXPECT_EQ(closed(disconnect::stalled), 0U);
   auto everything = shared.buffers.hold(shared.buffers.limit());
   wait_until([this] { return closed(disconnect::stalled) == 1; });

@@ -54,8 +54,7 @@ TEST_F(SessionPooled, a_getMore_waits_for_a_connection_beyond_the_time_that_it_w
   one.send(document{{"count", "things"}, {"$db", "shop"}});
   held.wait_until_asked_for();
   other.send(document{{"getMore", 77L}, {"collection", "things"}, {"maxTimeMS", 1}, {"$db", "shop"}});
-  const auto ticks = thread.metrics.ticks.value();
-  while (thread.metrics.ticks.value() < ticks + 3) std::this_thread::yield();
+  wait_for_sweeps(3);
   held.release();
   EXPECT_TRUE(is_ok(one.reply()));
   EXPECT_TRUE(is_ok(other.reply()));

@@ -243,8 +243,7 @@ TEST_F(Session, writes_that_want_no_reply_are_carried_out_though_their_client_le
     leaving.send(all);
     held.wait_until_asked_for();  // behind the first of them
   }
-  const auto ticks = thread.metrics.ticks.value();
-  while (thread.metrics.ticks.value() < ticks + 2) std::this_thread::yield();
+  wait_for_sweeps();
   held.release();
   while (upstream.count("insert") < 5) std::this_thread::yield();
   while (closed(disconnect::client_closed) == 0) std::this_thread::yield();

@@ -64,6 +64,12 @@ class session_world : public ::testing::Test {
     thread.set_upstream(std::make_shared<upstream_snapshot>(gone));
   }
 
+  // By then the thread has seen what was stored before, settings for one, and swept its sessions.
+  void wait_for_sweeps(std::uint64_t count = 2) const {
+    const auto seen = thread.metrics.ticks.value();
+    while (thread.metrics.ticks.value() < seen + count) std::this_thread::yield();
+  }
+
   [[nodiscard]] std::uint16_t port() const { return door.bound().port; }
   [[nodiscard]] std::uint64_t closed(disconnect why) const {
     return thread.metrics.disconnects[static_cast<std::size_t>(why)].value();
