@@ -108,8 +108,12 @@ std::uint64_t coherence::void_document(namespace_state* ns, key_view key, cluste
   return held ? 1 : 0;
 }
 
-namespace_state* coherence::state_of(const write_target& target) {
-  return namespaces_.find_or_add(target.db, target.collection);
+// A name that finds no room is never cached once the table is full; one that found none for being a stranger's may be
+// another's a moment later.
+coherence::marked coherence::place_of(const write_target& target, standing whose) {
+  if (reaches_beyond_a_collection(target)) return {.everywhere = true};
+  auto* ns = namespaces_.find_or_add(target.db, target.collection, whose);
+  return {.ns = ns, .everywhere = ns == nullptr && whose == standing::stranger && !namespaces_.is_full()};
 }
 
 void coherence::renew_wide(const write_target& target) {
@@ -120,33 +124,25 @@ void coherence::renew_wide(const write_target& target) {
   }
 }
 
-// What is dropped at once; while it is marked nothing of it is looked up anyway. DDL drops at its end: many may send it
-// who may not do it.
-bool coherence::mark(const write_target& target, std::uint64_t term) {
-  const bool by_stream = relies_on_stream(target, term);
-  const bool drops = !by_stream && !target.ddl;
-  if (reaches_beyond_a_collection(target)) {
-    everywhere_.begin();
-    if (drops) renew_wide(target);
-    return false;
-  }
-  auto* ns = state_of(target);
-  if (ns == nullptr) return false;  // beyond the limit: nothing of it is ever cached
-  const bool judged = by_stream && target.is_judged();
-  if (judged) {
+// While it is marked nothing of it is looked up. It is dropped at its end: many may send what they may not do.
+coherence::marked coherence::mark(const write_target& target, std::uint64_t term, standing whose) {
+  auto as = place_of(target, whose);
+  if (as.everywhere) everywhere_.begin();
+  auto* const ns = as.ns;
+  if (ns == nullptr) return as;
+  as.judged = relies_on_stream(target, term) && target.is_judged();
+  if (as.judged) {
     ns->begin_judged_write();
     judge_lists(*ns, target);
   } else {
     ns->writes(key_kind::list).begin();
-    if (drops) renew(*ns, key_kind::list);
   }
   if (target.reach == extent::keys) {
     for_each_key(target, [this](key_view key) { flights_.mark(key); });
   } else {
     ns->writes(key_kind::document).begin();
-    if (drops) renew(*ns, key_kind::document);
   }
-  return judged;
+  return as;
 }
 
 // W3, decided from the command itself. All its changes together: a list is walked once.
@@ -172,15 +168,15 @@ void coherence::judge_lists(namespace_state& ns, const write_target& target) {
   ns.lists().judge(local_, writes, 0, budget);
 }
 
-void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged) {
+void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as) {
   const bool by_stream = relies_on_stream(target, term);
-  if (reaches_beyond_a_collection(target)) {
+  if (as.everywhere) {
     if (by_stream) return everywhere_.raise_barrier(at);
     return renew_wide(target);
   }
-  auto* ns = state_of(target);
+  auto* const ns = as.ns;
   if (ns == nullptr) return;
-  invalidate_lists(*ns, at, by_stream, judged && tells_whole_documents(target));
+  invalidate_lists(*ns, at, by_stream, as.judged && tells_whole_documents(target));
   if (target.reach == extent::keys) {
     for_each_key(target, [this, at](key_view key) { flights_.invalidate(key, at); });
   } else if (by_stream) {
@@ -212,16 +208,16 @@ void coherence::invalidate_lists(namespace_state& ns, cluster_time at, bool by_s
   renew(ns, key_kind::list);
 }
 
-void coherence::unmark(const write_target& target, instant held_until, bool judged) {
-  if (reaches_beyond_a_collection(target)) {
+void coherence::unmark(const write_target& target, instant held_until, const marked& as) {
+  if (as.everywhere) {
     everywhere_.hold(held_until);
     return everywhere_.end();
   }
-  auto* ns = state_of(target);
+  auto* const ns = as.ns;
   if (ns == nullptr) return;
   auto& lists = ns->writes(key_kind::list);
   lists.hold(held_until);
-  if (judged) {
+  if (as.judged) {
     ns->end_judged_write();
   } else {
     lists.end();
@@ -234,13 +230,13 @@ void coherence::unmark(const write_target& target, instant held_until, bool judg
   }
 }
 
-pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative)
-    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()) {
+pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative, standing whose)
+    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()), whose_(whose) {
   if (tentative_) {
     owner_.everywhere_.begin();
     return;
   }
-  for (const auto& target : targets_) judged_.push_back(owner_.mark(target, term_));
+  for (const auto& target : targets_) marked_.push_back(owner_.mark(target, term_, whose_));
 }
 
 pending_write::~pending_write() {
@@ -253,7 +249,7 @@ pending_write::~pending_write() {
 void pending_write::invalidate(cluster_time at) {
   fence_ = at != 0 ? at : owner_.newest_operation_time();
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    owner_.invalidate(targets_[i], fence_, term_, !tentative_ && judged_[i]);
+    owner_.invalidate(targets_[i], fence_, term_, tentative_ ? owner_.place_of(targets_[i], whose_) : marked_[i]);
   }
   invalidated_ = true;
 }
@@ -269,7 +265,13 @@ void pending_write::unmark() {
     owner_.everywhere_.hold(held_until_);
     return owner_.everywhere_.end();
   }
-  for (std::size_t i = 0; i < targets_.size(); ++i) owner_.unmark(targets_[i], held_until_, judged_[i]);
+  for (std::size_t i = 0; i < targets_.size(); ++i) owner_.unmark(targets_[i], held_until_, marked_[i]);
+}
+
+void pending_write::vouch() noexcept {
+  for (const auto& one : marked_) {
+    if (one.ns != nullptr) owner_.namespaces_.vouch(*one.ns);
+  }
 }
 
 std::vector<invalidation> pending_write::for_redis(bool strict) const {

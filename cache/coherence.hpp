@@ -124,17 +124,22 @@ class coherence {
 
  private:
   friend class pending_write;
-  // True if the lists were judged (W3): then the write's end is told the same.
-  [[nodiscard]] bool mark(const write_target& target, std::uint64_t term);
+  // What a write under way marks for one target; its end is told the same.
+  struct marked {
+    namespace_state* ns = nullptr;  // null: nothing of the target is cached, or more than one namespace is marked
+    bool everywhere = false;
+    bool judged = false;  // the lists were (W3)
+  };
+  [[nodiscard]] marked mark(const write_target& target, std::uint64_t term, standing whose);
   void judge_lists(namespace_state& ns, const write_target& target);
   void judge_lists(namespace_state& ns, const change_event& event);
   [[nodiscard]] static bool tells_whole_documents(const write_target& target) noexcept;
   void invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged);
-  void invalidate(const write_target& target, cluster_time at, std::uint64_t term, bool judged);
-  void unmark(const write_target& target, instant held_until, bool judged);
+  void invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as);
+  void unmark(const write_target& target, instant held_until, const marked& as);
   void renew(namespace_state& ns, key_kind kind) noexcept;
   void renew_wide(const write_target& target);
-  [[nodiscard]] namespace_state* state_of(const write_target& target);
+  [[nodiscard]] marked place_of(const write_target& target, standing whose);
   // `term` is that of when the write began: what the stream told before it was followed, nobody heard.
   [[nodiscard]] bool relies_on_stream(const write_target& target, std::uint64_t term) const noexcept {
     return term != 0 && term == term_.load(std::memory_order_acquire) && !target.ddl;
@@ -169,7 +174,8 @@ class pending_write {
  public:
   // `tentative`: a command that is not known to be a write. Nothing is dropped until its outcome, but nothing is looked
   // up meanwhile.
-  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false);
+  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false,
+                standing whose = standing::known);
   ~pending_write();
   pending_write(const pending_write&) = delete;
   pending_write& operator=(const pending_write&) = delete;
@@ -179,7 +185,9 @@ class pending_write {
   void invalidate(cluster_time at);
   // The outcome is not known: the server may still be carrying it out (W5).
   void invalidate_unknown(instant now);
-  // Nothing was changed (a command that the server does not know).
+  // The server has carried it out: whoever sent it, it may be written there.
+  void vouch() noexcept;
+  // Nothing was changed (a command that the server does not know, or that it refused).
   void forget() { invalidated_ = true; }
   // W1's last step, behind the invalidation in Redis.
   void unmark();
@@ -197,7 +205,8 @@ class pending_write {
   const std::vector<write_target> targets_;
   const bool tentative_;
   const std::uint64_t term_;
-  std::vector<bool> judged_;  // a flag a target
+  const standing whose_;
+  std::vector<coherence::marked> marked_;  // one a target; none of a tentative write
   bool invalidated_ = false;
   bool unmarked_ = false;
   cluster_time fence_ = 0;

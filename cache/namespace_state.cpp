@@ -3,6 +3,11 @@
 #include <mutex>
 
 namespace mongocached::cache {
+namespace {
+
+constexpr std::size_t part_for_strangers = 10;
+
+}  // namespace
 
 const char* name_of(cacheability c) noexcept {
   switch (c) {
@@ -69,15 +74,28 @@ std::uint64_t namespace_state::misses() const noexcept {
   return sum;
 }
 
-namespace_state* namespace_table::find_or_add(std::string_view db, std::string_view collection) {
+namespace_state* namespace_table::find_or_add(std::string_view db, std::string_view collection, standing whose) {
   auto name = full_name(db, collection);
   if (auto* known = find(name)) return known;
   const std::unique_lock lock(mutex_);
   if (const auto known = states_.find(name); known != states_.end()) return known->second.get();
   if (states_.size() >= limit_) return nullptr;
+  const bool on_trial = whose == standing::stranger;
+  if (on_trial && on_trial_.load() >= limit_ / part_for_strangers) return nullptr;
   auto state = std::make_unique<namespace_state>(name, next_generation(), threads_);
+  state->on_trial_.store(on_trial);
+  if (on_trial) on_trial_.fetch_add(1);
   state->lists().raise_newest(newest_event_.load());
   return states_.emplace(std::move(name), std::move(state)).first->second.get();
+}
+
+void namespace_table::vouch(namespace_state& ns) noexcept {
+  if (ns.on_trial_.load(std::memory_order_relaxed) && ns.on_trial_.exchange(false)) on_trial_.fetch_sub(1);
+}
+
+bool namespace_table::is_full() const {
+  const std::shared_lock lock(mutex_);
+  return states_.size() >= limit_;
 }
 
 namespace_state* namespace_table::find(std::string_view name) const {

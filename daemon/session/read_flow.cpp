@@ -55,7 +55,7 @@ task<void> read_flow::bypass(cache::bypass_reason reason) {
   abandon();
   shorten_max_time(r_, data_thread::now() - r_.received);
   // Of a collection that is never cached nothing else would prove that its client may read it, and be told so.
-  const auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
+  auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
   return relay(s_, r_, {outcome::bypass, reason}, proves);
 }
 
@@ -64,7 +64,7 @@ cache::bypass_reason read_flow::prepare() {
   const auto& command = r_.command;
   if (!s_.thread().settings->cache.enabled) return cache::bypass_reason::disabled;
   if (!cache::is_user_namespace(command.db, command.collection)) return cache::bypass_reason::internal_namespace;
-  const auto* known = s_.thread().find_namespace(command.db, command.collection);
+  const auto* known = s_.thread().find_namespace(command.db, command.collection, s_.standing());
   if (known == nullptr) return cache::bypass_reason::namespace_limit;
   ns_ = known->state;
   settings_ = known->settings;

@@ -73,7 +73,7 @@ task<void> announce(session& s, write_state& write) {
 }
 
 task<void> begin(session& s, write_state& write) {
-  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative);
+  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative, s.standing());
   co_await announce(s, write);
 }
 
@@ -86,8 +86,7 @@ bool changed_nothing(const protocol::reply_view& reply) noexcept {
 // What anybody may send who may do nothing must not cost the others what is cached.
 bool was_refused(session& s, const cache::write_plan& plan, const upstream_reply& reply) noexcept {
   if (!reply.viewed || !changed_nothing(reply.view)) return false;
-  if (plan.unknown_command) return true;
-  return plan.kind != cache::command_kind::commit && s.thread().upstream->kind != upstream_kind::sharded;
+  return plan.unknown_command || s.thread().upstream->kind != upstream_kind::sharded;
 }
 
 // Behind a mongos an error may come from one shard while others are still at work (W5).
@@ -173,6 +172,7 @@ task<exchange> write_through(session& s, request& r, const cache::write_plan& pl
   } else {
     static const upstream_reply untold;
     settle_locally(s, *write.pending, plan.uncommitted ? untold : reply);
+    if (reply.viewed && reply.view.ok) write.pending->vouch();
     note_writing_cursor(s, r, plan, reply);
     co_await invalidate_shared(s, write);
   }

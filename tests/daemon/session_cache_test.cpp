@@ -352,6 +352,18 @@ TEST_F(SessionCache, the_commit_of_an_unseen_transaction_reaches_everything_W4) 
   expect_forgotten();
 }
 
+// Anybody may send them; no stream tells here what they changed.
+TEST_F(SessionCache, what_the_server_refuses_to_carry_out_costs_nothing_W4) {
+  prime();
+  const document all{{"q", document()}, {"u", document{{"$set", document{{"x", 2}}}}}, {"multi", true}};
+  upstream.on("update", [](const asked&) { return failed(59); });
+  EXPECT_EQ(code_of(client.ask(document{{"update", "things"}, {"updates", array{all}}, {"$db", "shop"}})), 59);
+  expect_still_served();
+  upstream.on("commitTransaction", [](const asked&) { return failed(59); });
+  EXPECT_EQ(code_of(client.ask(in_transaction("commitTransaction", 1))), 59);
+  expect_still_served();
+}
+
 TEST_F(SessionCache, a_write_in_a_transaction_shows_at_its_commit_W6) {
   prime();
   const document one{{"q", document{{"_id", 1}}}, {"u", document{{"x", 2}}}};
