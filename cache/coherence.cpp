@@ -168,7 +168,8 @@ void coherence::judge_lists(namespace_state& ns, const write_target& target) {
   ns.lists().judge(local_, writes, 0, budget);
 }
 
-void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as) {
+void coherence::invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as,
+                           bool as_told) {
   const bool by_stream = relies_on_stream(target, term);
   if (as.everywhere) {
     if (by_stream) return everywhere_.raise_barrier(at);
@@ -176,7 +177,7 @@ void coherence::invalidate(const write_target& target, cluster_time at, std::uin
   }
   auto* const ns = as.ns;
   if (ns == nullptr) return;
-  invalidate_lists(*ns, at, by_stream, as.judged && tells_whole_documents(target));
+  invalidate_lists(*ns, at, by_stream, as.judged && as_told && tells_whole_documents(target));
   if (target.reach == extent::keys) {
     for_each_key(target, [this, at](key_view key) { flights_.invalidate(key, at); });
   } else if (by_stream) {
@@ -246,10 +247,13 @@ pending_write::~pending_write() {
   unmark();
 }
 
-void pending_write::invalidate(cluster_time at) {
+// What was not done as told, was not for what somebody else has written: the writer knows of that now, and the lists
+// were judged without it.
+void pending_write::invalidate(cluster_time at, bool as_told) {
   fence_ = at != 0 ? at : owner_.newest_operation_time();
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    owner_.invalidate(targets_[i], fence_, term_, tentative_ ? owner_.place_of(targets_[i], whose_) : marked_[i]);
+    const auto as = tentative_ ? owner_.place_of(targets_[i], whose_) : marked_[i];
+    owner_.invalidate(targets_[i], fence_, term_, as, as_told);
   }
   invalidated_ = true;
 }

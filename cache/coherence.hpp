@@ -135,14 +135,15 @@ class coherence {
   void judge_lists(namespace_state& ns, const change_event& event);
   [[nodiscard]] static bool tells_whole_documents(const write_target& target) noexcept;
   void invalidate_lists(namespace_state& ns, cluster_time at, bool by_stream, bool judged);
-  void invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as);
+  void invalidate(const write_target& target, cluster_time at, std::uint64_t term, const marked& as,
+                  bool as_told = true);
   void unmark(const write_target& target, instant held_until, const marked& as);
   void renew(namespace_state& ns, key_kind kind) noexcept;
   void renew_wide(const write_target& target);
   [[nodiscard]] marked place_of(const write_target& target, standing whose);
   // `term` is that of when the write began: what the stream told before it was followed, nobody heard.
   [[nodiscard]] bool relies_on_stream(const write_target& target, std::uint64_t term) const noexcept {
-    return term != 0 && term == term_.load(std::memory_order_acquire) && !target.ddl;
+    return term != 0 && term == term_.load(std::memory_order_acquire) && !target.ddl && target.waits_for_stream;
   }
 
   void apply_document(const change_event& event, invalidation& redis);
@@ -181,8 +182,8 @@ class pending_write {
   pending_write& operator=(const pending_write&) = delete;
 
   // Invalidates in memory: the outcome is known, the server's operationTime was `at` (0: none given, the newest seen is
-  // taken).
-  void invalidate(cluster_time at);
+  // taken). `as_told`: all of it was done as the command says.
+  void invalidate(cluster_time at, bool as_told = true);
   // The outcome is not known: the server may still be carrying it out (W5).
   void invalidate_unknown(instant now);
   // The server has carried it out: whoever sent it, it may be written there.

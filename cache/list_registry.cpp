@@ -119,7 +119,7 @@ void list_registry::judge(local_cache& local, std::span<const list_write> writes
   const std::scoped_lock lock(mutex_);
   newest_ = std::max(newest_, at);
   if (keys_.empty()) return;
-  const write_set ready(writes);
+  const write_set ready(writes, at == 0 ? telling::ahead : telling::in_order);
   for (auto key = keys_.begin(); key != keys_.end();) {
     const auto bytes = protocol::as_bytes(*key);
     const auto list = local.peek(bytes, hash_key(bytes));

@@ -29,7 +29,8 @@ class list_registry {
   // Stores the list, if there is room, unless the namespace was written since its L: false then. `may_store` is asked
   // first, under the lock.
   bool insert(local_cache& local, const entry_ref& list, const std::function<bool()>& may_store);
-  // Judges every list whose L is below `at`, and drops those that the writes may change; `at` 0: all lists.
+  // Judges every list whose L is below `at`, and drops those that the writes may change; `at` 0: all lists, by a
+  // command that the stream tells of later.
   void judge(local_cache& local, std::span<const list_write> writes, cluster_time at, step_budget& budget);
   // N rises; a write that judge() is not asked about (the stream will tell of it, or it was judged before).
   void raise_newest(cluster_time to);

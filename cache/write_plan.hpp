@@ -44,7 +44,8 @@ struct planned_change {
 
 struct write_target {
   extent reach = extent::keys;
-  bool ddl = false;  // the namespace itself may have changed: K1 must be read again
+  bool ddl = false;              // the namespace itself may have changed: K1 must be read again
+  bool waits_for_stream = true;  // false: its readers do not (mode `ttl`), so that all it may change falls at once
   std::string db{};
   std::string collection{};  // empty for database and everything; db too for everything
   // extent::keys: keys of documents, one behind the other in key_bytes; possibly with repetitions.

@@ -126,7 +126,8 @@ struct write_set::result_facts {
   bson_view last;
 };
 
-write_set::write_set(std::span<const list_write> writes) : writes_(writes.begin(), writes.end()) {
+write_set::write_set(std::span<const list_write> writes, telling when)
+    : writes_(writes.begin(), writes.end()), when_(when) {
   byte_buffer form;
   for (auto& write : writes_) {
     const bool whole = is_whole(write);
@@ -182,7 +183,7 @@ bool write_set::may_change(const list_query& query, const std::optional<bson_vie
   for (const auto& write : writes_) {
     if (!budget.take(cost_of(query, write))) return true;
     const auto told = effect_of(query, write);
-    if (told == effect::certain) return true;
+    if (told == effect::certain || (told == effect::by_window && when_ == telling::ahead)) return true;
     by_window = by_window || told == effect::by_window;
   }
   if (!searches_ && !by_window) return false;

@@ -4,7 +4,8 @@
 // the written document is not in it, and the write cannot bring one in. A document that is inserted or put in another's
 // place is run through the filter; it cannot enter a full window if it sorts behind the last document there. An update
 // of a document that is not in the result brings it in only through a path of the filter or sort; where it is not known
-// which document was updated, the projection counts too.
+// which document was updated, the projection counts too. A write that is told ahead of others may enter a window that
+// looks full: what left it, nobody has told yet.
 //
 // Not the caller's to assume: that updates were seen whole. A $rename changes both names; an upsert, an update by
 // pipeline, a multi-document write whose extent is not known: list_write::kind::unknown. Pure, any thread. Never reads
@@ -33,10 +34,14 @@ struct list_write {
   bool new_id = false;
 };
 
+// Of the writes before them: `in_order`, the lists were told of them all (the stream's events); `ahead`, others may
+// have written what is yet to be told (a command of ours).
+enum class telling : std::uint8_t { in_order, ahead };
+
 // Writes made ready, once, to be judged against any number of lists. What their views are into must outlive it.
 class write_set {
  public:
-  explicit write_set(std::span<const list_write> writes);
+  explicit write_set(std::span<const list_write> writes, telling when = telling::in_order);
 
   // `result`: the array of all documents that the query returned, in its order; empty while it is in flight. True if
   // any of the writes may change it.
@@ -50,6 +55,7 @@ class write_set {
                               step_budget& budget) const;
 
   std::vector<list_write> writes_;
+  const telling when_;
   bool unknown_ = false;   // one of them may change anything
   bool searches_ = false;  // for the ids below, which may be none: even then the result has to be a plain one
   // Of the ids that a result is searched for.

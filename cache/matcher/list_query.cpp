@@ -110,7 +110,8 @@ path_use sort_use(bson_view sort, changed_paths paths) noexcept {
 path_use projection_use(bson_view projection, changed_paths paths) noexcept {
   const bool inclusion = is_inclusion(projection);
   const auto use = each(projection, [paths](const bson_element& field) {
-    return field.truthy() ? use_of_path(field.name, paths) : path_use::unmodelled;
+    const bool cuts_id = field.name.starts_with("_id.");  // the result's _id is not the document's
+    return field.truthy() && !cuts_id ? use_of_path(field.name, paths) : path_use::unmodelled;
   });
   if (use != path_use::untouched || inclusion) return use;
   return paths.empty() ? path_use::untouched : path_use::touched;  // what is not excluded shows

@@ -30,7 +30,8 @@ enum class path_use : std::uint8_t { untouched, touched, unmodelled };
 // Every field is a path and 1 or -1; unmodelled otherwise.
 [[nodiscard]] path_use sort_use(protocol::bson_view sort, std::span<const std::string_view> paths) noexcept;
 
-// Whether the change may show in projected documents. Unmodelled if a value is neither a number nor a boolean.
+// Whether the change may show in projected documents. Unmodelled if a value is neither a number nor a boolean, or if it
+// leaves only a part of `_id`.
 [[nodiscard]] path_use projection_use(protocol::bson_view projection, std::span<const std::string_view> paths) noexcept;
 
 // Whether a modelled projection surely leaves what is at a path as it is, so that a missing value is missing in the

@@ -1,4 +1,6 @@
 // A write's way (coherence W1): mark, forward, on any outcome invalidate here and in Redis, acknowledge, unmark.
+#include <algorithm>
+
 #include "daemon/session/flows.hpp"
 
 namespace mongocached::daemon {
@@ -72,7 +74,19 @@ task<void> announce(session& s, write_state& write) {
   for (const auto& answer : answers) co_await answer->wait();
 }
 
+// Readers in mode `ttl` wait for no stream.
+void note_modes(session& s, std::vector<cache::write_target>& targets) {
+  const auto& settings = *s.thread().settings;
+  if (!uses_mode(settings, config::cache_mode::ttl)) return;
+  for (auto& target : targets) {
+    const bool one = !target.collection.empty();
+    target.waits_for_stream =
+        one && settings.cache_for(cache::full_name(target.db, target.collection)).mode != config::cache_mode::ttl;
+  }
+}
+
 task<void> begin(session& s, write_state& write) {
+  note_modes(s, write.targets);
   write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative, s.standing());
   co_await announce(s, write);
 }
@@ -94,9 +108,23 @@ bool is_outcome_known(session& s, const upstream_reply& reply) noexcept {
   return reply.viewed && (reply.view.ok || s.thread().upstream->kind != upstream_kind::sharded);
 }
 
+// By the errors (those of a bulkWrite are counted), and by `n`: a replacement whose filter matched nothing did nothing.
+bool was_done_as_told(const cache::pending_write& pending, const upstream_reply& reply) {
+  const auto errors = reply.body.find("nErrors");
+  if (!reply.view.ok || reply.view.has_write_errors || (errors && errors->integer() != 0)) return false;
+  std::int64_t replaced = 0;
+  for (const auto& target : pending.targets()) {
+    replaced += std::ranges::count_if(
+        target.changes, [](const cache::planned_change& one) { return one.what == cache::list_write::kind::replaced; });
+  }
+  if (replaced == 0) return true;
+  const auto done = reply.body.find("n");
+  return done && done->integer().value_or(0) >= replaced;
+}
+
 void settle_locally(session& s, cache::pending_write& pending, const upstream_reply& reply) {
   if (is_outcome_known(s, reply)) {
-    pending.invalidate(reply.view.operation_time);
+    pending.invalidate(reply.view.operation_time, was_done_as_told(pending, reply));
   } else {
     pending.invalidate_unknown(data_thread::now());
   }

@@ -235,6 +235,48 @@ TEST_F(CoherenceStream, a_write_that_tells_drops_the_lists_that_it_may_change_wh
   EXPECT_FALSE(holds(teas));
 }
 
+// Somebody has deleted one of them, acknowledged and not told yet: to the writer it was not there any more.
+TEST_F(CoherenceStream, an_own_write_is_in_the_list_though_the_window_looks_full_W3) {
+  ASSERT_TRUE(fill(teas));
+  apply(event("insert", 3, 11, tea(3, 9)));
+  EXPECT_TRUE(holds(teas)) << "told in order, it is behind the last";
+  auto target = key_write(key(4));
+  target.changes.push_back(inserting(tea(4, 9)));
+  write(target, 12);
+  EXPECT_FALSE(holds(teas));
+}
+
+// An insertion refused for an _id that somebody else has written: the writer knows of that document now.
+TEST_F(CoherenceStream, what_was_not_done_as_told_bars_the_lists_until_the_stream_has_told_W3) {
+  ASSERT_TRUE(fill(teas));
+  auto target = key_write(key(3));
+  target.changes.push_back(inserting(pot(3)));
+  {
+    pending_write pending(all, one(target));
+    pending.invalidate(12, false);
+  }
+  EXPECT_FALSE(holds(teas));
+  all.applied(12);
+  EXPECT_TRUE(holds(teas));
+}
+
+TEST_F(CoherenceStream, a_collection_whose_readers_do_not_wait_for_the_stream_is_dropped_at_once_W4) {
+  ASSERT_TRUE(fill(teas));
+  ASSERT_TRUE(fill(one_key));
+  auto target = target_of(extent::collection, "shop", "things");
+  target.waits_for_stream = false;
+  pending_write pending(all, one(target));
+  pending.invalidate(12);
+  pending.unmark();
+  const auto told = pending.for_redis();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told[0].documents);
+  EXPECT_TRUE(told[0].lists);
+  EXPECT_FALSE(holds(teas));
+  EXPECT_FALSE(holds(one_key));
+  EXPECT_TRUE(fill(one_key, 12)) << "no barrier is up";
+}
+
 TEST_F(CoherenceStream, no_list_is_stored_while_a_judged_write_is_under_way_W1) {
   auto target = key_write(key(3));
   target.changes.push_back(inserting(pot(3)));

@@ -22,10 +22,11 @@ struct shop_list {
     step_budget budget(1'000'000);
     return changes({&write, 1}, budget);
   }
-  [[nodiscard]] bool changes(std::span<const list_write> writes, step_budget& budget) const {
+  [[nodiscard]] bool changes(std::span<const list_write> writes, step_budget& budget,
+                             telling when = telling::in_order) const {
     const list_query query{filter.view(), sort.view(), projection.view(), limit, skip, collation, hint};
     const auto view = bson_view::parse(result.bytes());
-    return write_set(writes).may_change(query, in_flight ? std::nullopt : view, budget);
+    return write_set(writes, when).may_change(query, in_flight ? std::nullopt : view, budget);
   }
   [[nodiscard]] bool changes_on_insert(const document& d) const {
     return changes({list_write::kind::inserted, {}, d.view(), {}});
@@ -91,6 +92,40 @@ TEST(affected_list, a_full_window_is_entered_by_the_sort_key_only) {
   EXPECT_FALSE(two_keys.changes_on_insert(equal)) << "the second key decides";
   const auto negative = changed([](auto& l) { l.limit = -2; });
   EXPECT_FALSE(negative.changes_on_insert(dear));
+}
+
+// Somebody's deletion may have made room that nobody has told of.
+TEST(affected_list, a_full_window_tells_nothing_of_a_write_that_is_told_ahead_of_others) {
+  const document dear{{"_id", 9}, {"kind", "tea"}, {"price", 6}};
+  const document coffee{{"_id", 9}, {"kind", "coffee"}, {"price", 6}};
+  const shop_list list;
+  for (const auto what : {list_write::kind::inserted, list_write::kind::replaced}) {
+    step_budget budget(1'000'000);
+    const list_write enters{what, {}, dear.view(), {}};
+    const list_write does_not{what, {}, coffee.view(), {}};
+    EXPECT_TRUE(list.changes({&enters, 1}, budget, telling::ahead));
+    EXPECT_FALSE(list.changes({&enters, 1}, budget, telling::in_order));
+    EXPECT_FALSE(list.changes({&does_not, 1}, budget, telling::ahead));
+  }
+}
+
+// What the result has for an _id is not the document's.
+TEST(affected_list, a_list_with_a_part_of_its_ids_is_changed_by_any_write) {
+  const document whole{{"x", 1}, {"y", 2}};
+  const document part{{"x", 1}};
+  for (const auto& projection : {document{{"_id.x", 1}, {"price", 1}}, document{{"_id.y", 0}}}) {
+    const auto list = changed([&](auto& l) {
+      l.projection = projection;
+      l.result = array{document{{"_id", part}, {"price", 3}}};
+      l.limit = 0;
+    });
+    const document replacement{{"_id", whole}, {"kind", "coffee"}};
+    EXPECT_TRUE(list.changes_on_update(whole, {"stock"}));
+    EXPECT_TRUE(list.changes_on_delete(whole));
+    EXPECT_TRUE(list.changes({list_write::kind::replaced, {}, replacement.view(), {}}));
+  }
+  const document id_alone{{"_id", 1}, {"price", 1}};
+  EXPECT_FALSE(changed([&](auto& l) { l.projection = id_alone; }).changes_on_delete(9));
 }
 
 TEST(affected_list, where_the_window_s_end_is_not_known_a_match_counts) {

@@ -14,6 +14,7 @@ from bson.decimal128 import Decimal128
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from support.counted import Counted
 from support.raw import CLOCKS, MORE_TO_COME, RawConnection, without_fields
 from support.servers import Daemon, Servers, Upstream
 
@@ -331,3 +332,26 @@ def test_documents_of_one_answer_are_of_one_moment(
         before = hits(daemon)
         reader.request(both)
         assert hits(daemon) > before, "and it is answered from the cache once that is known"
+
+
+@pytest.mark.parametrize("projection", [{"_id.tenant": 1, "v": 1}, {"_id.n": 0}])
+def test_a_list_with_parts_of_its_ids_sees_every_write(
+    films: Films, daemon: Daemon, projection: Document
+) -> None:
+    """What stands there for an _id is not the one that writes go by."""
+    rows = films.database.rows
+    id_ = {"tenant": 7, "n": 1}
+    rows.insert_one({"_id": id_, "v": 0})
+    read = {
+        "find": "rows",
+        "filter": {"_id": id_},
+        "projection": projection,
+        "$db": rows.database.name,
+    }
+    with Counted(daemon) as counted:
+        assert counted.until(read) == [{"_id": {"tenant": 7}, "v": 0}]
+        rows.update_one({"_id": id_}, {"$set": {"v": 1}})
+        assert counted.found(read)[1] == [{"_id": {"tenant": 7}, "v": 1}]
+        counted.until(read)
+        rows.delete_one({"_id": id_})
+        assert counted.found(read)[1] == []

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pymongo
 import pytest
 import redis
 from support.behind import FILM, MAX_LAG, fill, stream_up, write_behind
@@ -110,6 +111,24 @@ def test_stream_fails_and_reads_go_on(servers: Servers, own_upstream: Upstream) 
         fail_streams(own_upstream, "off")
         assert counted.until(FILM)[0]["n"] == 109
         assert "events were missed" not in daemon.process.log_text()
+
+
+def test_readers_by_ttl_see_writes_of_unknown_keys_though_the_stream_is_away(
+    servers: Servers, own_upstream: Upstream
+) -> None:
+    """What the stream would have told Redis, whoever writes to such a collection tells it."""
+    shared = servers.redis()
+    rule = '[[collection]]\nnamespace = "t.films"\nmode = "ttl"\n'
+    writer = servers.daemon(own_upstream.uri, shared.uri, config=rule)
+    by_ttl = '[cache]\nmode = "ttl"\nmemory = "0"\n'
+    elsewhere = servers.daemon(own_upstream.uri, shared.uri, config=by_ttl)
+    wait_until(lambda: stream_up(writer), what="the stream to be followed")
+    with Counted(elsewhere) as counted, pymongo.MongoClient(writer.uri) as client:
+        counted.until(FILM, "redis_hit")
+        fail_streams(own_upstream, "alwaysOn")
+        wait_until(lambda: not stream_up(writer), what="the stream to be lost")
+        client.t.films.update_many({}, {"$set": {"n": 5}})
+        assert counted.found(FILM)[1][0]["n"] == 5
 
 
 def test_connections_cut_while_a_write_goes_behind(
