@@ -43,7 +43,11 @@ void server::impl::put_in_force(config::settings fresh) {
   // Whoever sees the new mode finds the gate shut: what was cached in mode ttl falls when the stream is opened.
   if (begin) shared_.stream_refused.store(false);
   shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh)));
-  if (begin) start_feed();
+  if (begin) {
+    start_feed();
+  } else if (const auto feed = feed_.load()) {
+    feed->settings_changed(*shared_.settings.load());
+  }
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
