@@ -12,6 +12,14 @@ std::string listed(const std::vector<std::string>& names) {
   return out;
 }
 
+// Beside what waits for a restart.
+void refuse_what_does_not_hold(config::result& fresh, const std::vector<std::string>& waiting) {
+  config::check_in_force(fresh);
+  for (auto& fault : fresh.faults) {
+    fault.line += " (now; what takes effect with a restart only: " + listed(waiting) + ")";
+  }
+}
+
 }  // namespace
 
 void server::impl::reload() {
@@ -20,6 +28,7 @@ void server::impl::reload() {
   auto fresh = options_.reload();
   // What waits is not in force, and must not look as if it were.
   const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
+  if (fresh.ok() && !waiting.empty()) refuse_what_does_not_hold(fresh, waiting);
   take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {

@@ -200,6 +200,18 @@ def test_hangup_names_what_waits_for_a_restart(servers: Servers, upstream: Upstr
     assert "restart" not in daemon.reload('[upstream]\nauthz_ttl = "30s"\n')
 
 
+def test_hangup_refuses_what_holds_together_only_after_a_restart(
+    servers: Servers, upstream: Upstream
+) -> None:
+    daemon = servers.daemon(upstream.uri, "", config='[cache]\nttl = "1m"\n')
+    text = daemon.reload('[redis]\nuri = "redis://h"\n[cache]\nmode = "strict"\n', "stay in force")
+    assert "needs redis.uri" in text
+    assert "takes effect with a restart only: redis.uri" in text
+    assert daemon.status()["settings"]["cache"]["mode"] == "bounded"
+    text = daemon.reload('[redis]\nuri = "redis://h:0"\n', "stay in force")
+    assert "the port must be a number from 1 to 65535" in text
+
+
 def test_hangup_takes_another_token(servers: Servers, upstream: Upstream) -> None:
     daemon = servers.daemon(upstream.uri, config='[http]\ntoken = "old-token"\n')
     assert (flush(daemon, "old-token"), flush(daemon, "new-token")) == (200, 401)
