@@ -98,6 +98,7 @@ json::array reasons_of(const status_input& in) {
 json::array uncached_queries_of(const status_input& in) {
   constexpr std::size_t most = 20;
   std::vector<uncached_queries::summary> parts;
+  parts.reserve(in.threads.size());
   for (const auto& thread : in.threads) parts.push_back(thread->uncached.now());
   json::array out;
   for (const auto& query : cache::merge<uncached_query>(parts)) {
