@@ -17,7 +17,7 @@ enum class bypass_reason : std::uint8_t {
   read_concern,        // S2: snapshot, linearizable, available, or a field that is not modelled
   cursor_option,       // S2: tailable, awaitData, exhaust, noCursorTimeout with an open cursor, ...
   option,              // S2: allowPartialResults, returnKey, showRecordId, min, max, api_strict shapes
-  expression,          // S2: an operator outside the allow-list ($where, $expr, $text, ...)
+  expression,          // S2: an operator outside the allow-list ($where, $function, ...), $$NOW and the like
   collation,           // not modelled for this shape
   id_type,             // S5: an _id whose equality is not modelled
   in_list,             // S4: `$in` of more than 100 values, mixed classes, or an unmodelled member

@@ -189,7 +189,7 @@ const std::array key_table{
                                  .renewed = renewal::at_restart}),
     redis<&redis_settings::timeout>(
         {.name = "timeout",
-         .spec = time(100 * us, 10 * s),
+         .spec = time(1 * ms, 10 * s),
          .meaning = "How long Redis may take for an answer; after that the request goes on without it.",
          .renewed = renewal::at_restart}),
     redis<&redis_settings::key_prefix>({.name = "key_prefix",

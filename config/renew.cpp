@@ -1,5 +1,6 @@
 #include "config/renew.hpp"
 
+#include "config/check.hpp"
 #include "config/keys.hpp"
 
 namespace mongocached::config {
@@ -28,6 +29,11 @@ std::vector<std::string> keep_until_restart(const settings& running, settings& f
     out.emplace_back("user");
   }
   return out;
+}
+
+void check_in_force(result& fresh) {
+  // Files that a running process has read may be gone: certificates are judged where they are read again.
+  check_together(fresh, {"listen.tls_cert", "listen.tls_key", "listen.tls_client_ca"});
 }
 
 }  // namespace mongocached::config

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "config/settings.hpp"
+#include "config/load.hpp"
 
 namespace mongocached::config {
 
@@ -12,5 +12,9 @@ namespace mongocached::config {
 // in force. Returns the keys, "listen.address" first, of which another value was asked for. With another
 // upstream.auth the users wait as well ("user"): they were written for that one.
 [[nodiscard]] std::vector<std::string> keep_until_restart(const settings& running, settings& fresh);
+
+// Adds to the faults of `fresh`, in which keep_until_restart() has left what waits as it is, what does not hold
+// together so: a mode strict that came along with its Redis.
+void check_in_force(result& fresh);
 
 }  // namespace mongocached::config

@@ -21,7 +21,7 @@ watch_options options_for(const config::settings& settings) {
   auto max_lag = cache::duration::max();
   std::uint64_t max_entry = 0;
   for_each_cache(settings, [&](const config::cache_settings& c) {
-    if (c.mode != config::cache_mode::ttl) max_lag = std::min<cache::duration>(max_lag, c.max_lag);
+    if (c.enabled && c.mode != config::cache_mode::ttl) max_lag = std::min<cache::duration>(max_lag, c.max_lag);
     max_entry = std::max(max_entry, c.max_entry);
   });
   const auto lag = std::chrono::duration_cast<std::chrono::milliseconds>(max_lag);
@@ -64,6 +64,11 @@ class coherence_feed::impl {
   }
 
   ~impl() { stop(); }
+
+  void settings_changed(const config::settings& now) {
+    const std::scoped_lock lock(watch_mutex_);
+    if (watch_) watch_->renew(options_for(now));
+  }
 
   void ask_to_stop() {
     const std::scoped_lock lock(watch_mutex_);
@@ -257,6 +262,10 @@ void coherence_feed::use_redis(std::shared_ptr<cache::redis_hub> hub) {
 
 void coherence_feed::redis_changed() {
   impl_->redis().changed();
+}
+
+void coherence_feed::settings_changed(const config::settings& now) {
+  impl_->settings_changed(now);
 }
 
 feed_status coherence_feed::status() const {

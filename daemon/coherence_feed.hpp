@@ -50,6 +50,8 @@ class coherence_feed {
   void use_redis(std::shared_ptr<cache::redis_hub> hub);
   // Any thread: Redis has another epoch.
   void redis_changed();
+  // Any thread: max_lag and max_entry may be others.
+  void settings_changed(const config::settings& now);
   [[nodiscard]] feed_status status() const;
   [[nodiscard]] const thread_metrics& metrics() const noexcept;
   // The stream is followed no longer; returns at once. From the control thread or once it has ended, as stop().

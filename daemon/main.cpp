@@ -11,11 +11,11 @@
 #include "cache/heap.hpp"
 #include "config/print.hpp"
 #include "daemon/control/releasable_thread.hpp"
-#include "daemon/control/upstream_uri.hpp"
 #include "daemon/health_check.hpp"
 #include "daemon/inherited_sockets.hpp"
 #include "daemon/options.hpp"
 #include "daemon/server.hpp"
+#include "daemon/usable_settings.hpp"
 
 namespace {
 
@@ -37,28 +37,41 @@ int check_health(const std::string& path, const config::settings& settings) {
   return answer.good ? daemon::exit_clean : daemon::exit_failed;
 }
 
-// What upstream.auth = "pooled" needs besides; false where the settings do not do.
-bool prepare_pool(const config::settings& settings, const daemon::upstream_uri& upstream,
-                  daemon::server_options& options) {
-  if (settings.upstream.auth != config::auth_kind::pooled) return true;
-  std::vector<std::string> faults;
+// What upstream.auth = "pooled" needs besides.
+void prepare_pool(const config::settings& settings, daemon::server_options& options,
+                  std::vector<config::fault>& faults) {
+  if (settings.upstream.auth != config::auth_kind::pooled) return;
+  std::vector<std::string> of_users;
   std::string error;
-  options.users = daemon::user_table::make(settings.users, nullptr, faults);
-  options.account = daemon::upstream_account::make(upstream, MONGOCACHED_VERSION, error);
-  if (!error.empty()) faults.push_back("upstream.uri: " + error);
-  for (const auto& fault : faults) print_line(stderr, fault);
-  return faults.empty();
+  options.users = daemon::user_table::make(settings.users, nullptr, of_users);
+  for (auto& fault : of_users) faults.push_back({"user", std::move(fault)});
+  options.account = daemon::upstream_account::make(options.upstream, MONGOCACHED_VERSION, error);
+  if (!error.empty()) faults.push_back({"upstream.uri", "upstream.uri: " + error});
+}
+
+// What a start makes of the settings before it serves anybody.
+std::vector<config::fault> prepare(const config::settings& settings, daemon::server_options& options) {
+  std::vector<config::fault> faults;
+  auto upstream = daemon::parse_uris(settings, faults);
+  if (!upstream) return faults;
+  options.upstream = std::move(*upstream);
+  daemon::try_tls_files(settings.listen, options.upstream, faults);
+  prepare_pool(settings, options, faults);
+  return faults;
+}
+
+// What could not be used after a restart is refused at the reload already, though it would wait until then.
+config::result load_again(const config::options& from) {
+  auto fresh = config::load(from);
+  if (fresh.ok()) static_cast<void>(daemon::parse_uris(fresh.settings, fresh.faults));
+  return fresh;
 }
 
 int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
-  std::string error;
-  auto upstream = daemon::parse_upstream_uri(loaded.settings.upstream.uri.reveal(), error);
-  if (!upstream) {
-    print_line(stderr, "upstream.uri: " + error);
-    return daemon::exit_bad_usage;
-  }
   daemon::server_options options;
-  if (!prepare_pool(loaded.settings, *upstream, options)) return daemon::exit_bad_usage;
+  const auto faults = prepare(loaded.settings, options);
+  for (const auto& fault : faults) print_line(stderr, fault.line);
+  if (!faults.empty()) return daemon::exit_bad_usage;
   if (line.check_config) {
     print_line(stdout, "the configuration is good");
     return daemon::exit_clean;
@@ -66,8 +79,7 @@ int serve(const daemon::command_line& line, const config::options& from, config:
   daemon::logger log(loaded.settings.log.level, loaded.settings.log.format);
   for (const auto& note : loaded.notes) log.warn("config", note);
   options.settings = std::make_shared<const config::settings>(std::move(loaded.settings));
-  options.upstream = std::move(*upstream);
-  options.reload = [from] { return config::load(from); };
+  options.reload = [from] { return load_again(from); };
   options.version = MONGOCACHED_VERSION;
   options.inherited = daemon::take_inherited_sockets(
       {std::getenv("LISTEN_PID"), std::getenv("LISTEN_FDS"), std::getenv("LISTEN_FDNAMES")}, ::getpid());

@@ -46,6 +46,12 @@ struct served_hit;
   return settings.cache.mode == mode || std::ranges::any_of(settings.collections, of_rule);
 }
 
+// Off in general, a rule may still have its namespaces cached.
+[[nodiscard]] inline bool caches_anything(const config::settings& settings) noexcept {
+  const auto by_rule = [](const config::collection_rule& rule) { return rule.enabled.value_or(false); };
+  return settings.cache.enabled || std::ranges::any_of(settings.collections, by_rule);
+}
+
 [[nodiscard]] inline std::uint64_t largest_entry(const config::settings& settings) noexcept {
   auto largest = settings.cache.max_entry;
   for (const auto& rule : settings.collections) largest = std::max(largest, rule.max_entry.value_or(0));

@@ -123,7 +123,12 @@ void server::impl::start_redis(const fingerprint_answer& answer) {
     const std::scoped_lock lock(redis_metrics_mutex_);
     redis_metrics_.redis_duration.observe(took);
   };
-  hand_out(std::make_shared<cache::redis_hub>(std::move(with), std::move(events)));
+  // The settings were tried at the start; whatever it is, clients go on without Redis.
+  try {
+    hand_out(std::make_shared<cache::redis_hub>(std::move(with), std::move(events)));
+  } catch (const std::exception& e) {
+    log_.error("redis", "cannot be used", {{"reason", e.what()}});
+  }
 }
 
 // Nothing is answered from Redis before every thread has told it what its clients wrote meanwhile.

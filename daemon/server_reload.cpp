@@ -12,6 +12,14 @@ std::string listed(const std::vector<std::string>& names) {
   return out;
 }
 
+// Beside what waits for a restart.
+void refuse_what_does_not_hold(config::result& fresh, const std::vector<std::string>& waiting) {
+  config::check_in_force(fresh);
+  for (auto& fault : fresh.faults) {
+    fault.line += " (now; what takes effect with a restart only: " + listed(waiting) + ")";
+  }
+}
+
 }  // namespace
 
 void server::impl::reload() {
@@ -20,6 +28,7 @@ void server::impl::reload() {
   auto fresh = options_.reload();
   // What waits is not in force, and must not look as if it were.
   const auto waiting = config::keep_until_restart(*shared_.settings.load(), fresh.settings);
+  if (fresh.ok() && !waiting.empty()) refuse_what_does_not_hold(fresh, waiting);
   take_users(fresh);
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
@@ -43,7 +52,11 @@ void server::impl::put_in_force(config::settings fresh) {
   // Whoever sees the new mode finds the gate shut: what was cached in mode ttl falls when the stream is opened.
   if (begin) shared_.stream_refused.store(false);
   shared_.settings.store(std::make_shared<const config::settings>(std::move(fresh)));
-  if (begin) start_feed();
+  if (begin) {
+    start_feed();
+  } else if (const auto feed = feed_.load()) {
+    feed->settings_changed(*shared_.settings.load());
+  }
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <map>
 
+#include "config/print.hpp"
 #include "daemon/json_document.hpp"
 #include "daemon/json_text.hpp"
 #include "daemon/milliseconds.hpp"
@@ -31,8 +32,34 @@ double ratio(std::uint64_t part, std::uint64_t rest) {
   return part + rest == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(part + rest);
 }
 
+// One of [section], or one more of [[section]]: "collection[2]".
+json::object& add_section(json::object& to, std::string_view name) {
+  const auto bracket = name.find('[');
+  auto& place = to[name.substr(0, bracket)];
+  if (bracket == std::string_view::npos) return place.emplace_object();
+  if (!place.is_array()) place.emplace_array();
+  return place.get_array().emplace_back(json::object()).get_object();
+}
+
+// Every key as the file would have it; describe() masks what is secret.
+json::object all_settings(const config::settings& s) {
+  json::object out;
+  json::object* section = nullptr;
+  std::string current;
+  for (const auto& [key, text] : config::describe(s)) {
+    const auto dot = key.find('.');
+    if (section == nullptr || key.substr(0, dot) != current) {
+      current = key.substr(0, dot);
+      section = &add_section(out, current);
+    }
+    (*section)[key.substr(dot + 1)] = text;
+  }
+  return out;
+}
+
 json::object settings_of(const config::settings& s) {
-  return {{"listen", to_string(s.listen.address)},
+  return {{"all", all_settings(s)},
+          {"listen", to_string(s.listen.address)},
           {"upstream", s.upstream.uri.masked()},
           {"redis", s.redis.uri ? s.redis.uri->masked() : "none"},
           {"cache",
@@ -71,6 +98,7 @@ json::array reasons_of(const status_input& in) {
 json::array uncached_queries_of(const status_input& in) {
   constexpr std::size_t most = 20;
   std::vector<uncached_queries::summary> parts;
+  parts.reserve(in.threads.size());
   for (const auto& thread : in.threads) parts.push_back(thread->uncached.now());
   json::array out;
   for (const auto& query : cache::merge<uncached_query>(parts)) {
@@ -148,7 +176,9 @@ const char* text_of(cache::promise mode) noexcept {
 json::object freshness_of(const status_input& in, const config::settings& settings) {
   const auto& cache = settings.cache;
   const auto mode = promise_of(cache.mode, in.shared.stream_refused.load());
-  json::object out{{"mode", cache::name_of(mode)}, {"promise", text_of(mode)}};
+  json::object out{{"mode", cache::name_of(mode)},
+                   {"promise", text_of(mode)},
+                   {"serve_stale_on_error_ms", milliseconds(cache.serve_stale_on_error)}};
   if (mode == cache::promise::ttl) {
     out["ttl_ms"] = milliseconds(cache.ttl);
   } else {

@@ -19,7 +19,7 @@ std::shared_ptr<boost::asio::ssl::context> make_tls(const redis_options& options
   } else {
     context->load_verify_file(options.tls_ca_file, error);
   }
-  if (error) throw std::invalid_argument("redis: cannot read the certificates to trust: " + error.message());
+  if (error) throw std::invalid_argument("cannot read the certificates to trust: " + error.message());
   return context;
 }
 
@@ -30,7 +30,7 @@ redis_shared::redis_shared(redis_options given, redis_events told)
       uri(parse_redis_uri(options.uri)),
       events(std::move(told)),
       tls(make_tls(options, uri)) {
-  if (options.timeout < std::chrono::milliseconds(1)) throw std::invalid_argument("redis: the timeout is below 1 ms");
+  if (options.timeout < std::chrono::milliseconds(1)) throw std::invalid_argument("the timeout is below 1 ms");
 }
 
 epoch_name redis_shared::epoch() const {

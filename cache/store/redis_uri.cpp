@@ -9,7 +9,7 @@ namespace mongocached::cache {
 namespace {
 
 [[noreturn]] void refuse(const char* what) {
-  throw std::invalid_argument(std::string("redis uri: ") + what);
+  throw std::invalid_argument(what);
 }
 
 std::optional<unsigned> hex_digit(char c) {

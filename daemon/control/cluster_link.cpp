@@ -14,7 +14,7 @@ namespace {
 using uri_ptr = std::unique_ptr<mongoc_uri_t, decltype(&mongoc_uri_destroy)>;
 
 constexpr std::int32_t selection_timeout_ms = 1000;
-constexpr std::int32_t silence_timeout_ms = 10'000;  // above the await time
+constexpr std::int32_t silence_timeout_ms = 10'000;  // above any await time, which a reload may change
 // An awaitable hello is answered at least this often, so that a change which a server forgets to tell is seen.
 constexpr std::int32_t heartbeat_ms = 1000;
 constexpr unsigned failures_to_discard = 10;

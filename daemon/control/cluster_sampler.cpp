@@ -20,9 +20,29 @@ void cluster_sampler::stop() {
   changed_.notify_all();
 }
 
+void cluster_sampler::renew(const watch_options& options) {
+  const std::lock_guard lock(guard_);
+  period_ = options.sample_period;
+  changed_.notify_all();
+}
+
+// False: there is none, stop() was called.
+bool cluster_sampler::wait_for_next() {
+  const auto soonest = std::chrono::steady_clock::now();  // what was missed is not made up for
+  const auto pause = user_refused_ ? authentication_pause : std::chrono::seconds(0);
+  std::unique_lock lock(guard_);
+  while (!stopping_) {
+    const auto next = std::max(due_ + period_, soonest) + pause;
+    if (changed_.wait_until(lock, next) == std::cv_status::no_timeout) continue;  // perhaps another period
+    due_ = next;
+    return true;
+  }
+  return false;
+}
+
 void cluster_sampler::run() noexcept {
-  auto next = std::chrono::steady_clock::now();
-  while (true) {
+  due_ = std::chrono::steady_clock::now();
+  do {
     user_refused_ = false;
     try {
       sample();
@@ -31,11 +51,7 @@ void cluster_sampler::run() noexcept {
     } catch (...) {
       report_none("unknown failure");
     }
-    next = std::max(next + period_, std::chrono::steady_clock::now());  // what was missed is not made up for
-    if (user_refused_) next += authentication_pause;
-    std::unique_lock lock(guard_);
-    if (changed_.wait_until(lock, next, [this] { return stopping_; })) break;
-  }
+  } while (wait_for_next());
   link_.release();
 }
 

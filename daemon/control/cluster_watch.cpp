@@ -69,6 +69,10 @@ class cluster_watch::followed {
     sampler_.stop();
   }
   void restart() { follower_.restart(); }
+  void renew(const watch_options& options) {
+    follower_.renew(options);
+    sampler_.renew(options);
+  }
   void shut() { gate_.shut(); }
 
  private:
@@ -100,6 +104,7 @@ class cluster_watch::impl {
     sampling_.was_asked();
   }
   void restart() { followed_->restart(); }
+  void renew(const watch_options& options) { followed_->renew(options); }
 
  private:
   const std::shared_ptr<followed> followed_;
@@ -118,6 +123,10 @@ void cluster_watch::ask_to_stop() {
 
 void cluster_watch::restart() {
   impl_->restart();
+}
+
+void cluster_watch::renew(const watch_options& options) {
+  impl_->renew(options);
 }
 
 }  // namespace mongocached::daemon

@@ -81,6 +81,10 @@ class cluster_watch {
   // thread, callbacks too; not waited for. No batch of before comes after the one that is being applied now.
   void restart();
 
+  // Other periods and another max_document, from now on; the await time of a getMore under way stays. The stream goes
+  // on unbroken. The rest of `options` stays as it was. Any thread; not waited for.
+  void renew(const watch_options& options);
+
  private:
   class followed;
   class impl;

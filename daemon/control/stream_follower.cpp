@@ -22,9 +22,17 @@ void stream_follower::restart() {
   changed_.notify_all();
 }
 
+// The await time counts from the next getMore on.
+void stream_follower::renew(const watch_options& options) {
+  const std::lock_guard lock(guard_);
+  await_ = options.await;
+  reopening_ = reopening_ || max_document_ != options.max_document;
+  max_document_ = options.max_document;
+}
+
 bool stream_follower::interrupted() {
   const std::lock_guard lock(guard_);
-  return stopping_ || restarting_;
+  return stopping_ || restarting_ || reopening_;
 }
 
 bool stream_follower::stopping() {
@@ -35,6 +43,18 @@ bool stream_follower::stopping() {
 bool stream_follower::take_restart() {
   const std::lock_guard lock(guard_);
   return std::exchange(restarting_, false);
+}
+
+// For a stream that is about to be opened.
+std::uint64_t stream_follower::take_max_document() {
+  const std::lock_guard lock(guard_);
+  reopening_ = false;
+  return max_document_;
+}
+
+milliseconds stream_follower::await_time() {
+  const std::lock_guard lock(guard_);
+  return await_;
 }
 
 void stream_follower::wait(milliseconds time) {
@@ -161,7 +181,7 @@ std::optional<stream_follower::ending> stream_follower::apply(const cursor_batch
 std::optional<stream_follower::ending> stream_follower::read_on() {
   if (interrupted()) return ending{.reason = {}, .interrupted = true};
   // Behind events an empty batch is what says that there are no more of their time: it is not waited for.
-  const auto await = behind_events_ ? milliseconds(1) : options_.await;
+  const auto await = behind_events_ ? milliseconds(1) : await_time();
   link_error error;
   if (!link_.run(get_more_command(cursor_, await.count()), reply_, error)) return failure(error);
   cursor_batch batch;
@@ -177,7 +197,7 @@ stream_follower::ending stream_follower::follow() {
   hello_reply hello;
   if (auto end = prepare(hello)) return *end;
   link_error error;
-  if (!link_.run(open_command(request_, start_, options_.max_document), reply_, error)) return failure(error);
+  if (!link_.run(open_command(request_, start_, take_max_document()), reply_, error)) return failure(error);
   cursor_batch first;
   if (!read_batch(reply_.bytes(), first)) return {stream_trouble::lost, "the first batch is malformed"};
   cursor_ = first.cursor;
@@ -224,7 +244,7 @@ void stream_follower::get_over(ending end) {
       return back_off();
     case stream_trouble::refused:
       report(stream_state::refused, end.reason);
-      return wait(options_.retry_refused);
+      return wait(retry_refused_);
     case stream_trouble::denied:
       report(stream_state::denied, end.reason);
       return back_off_denied();

@@ -16,18 +16,24 @@ namespace mongocached::daemon {
 class stream_follower {
  public:
   stream_follower(cluster_source& source, const watch_options& options, const watch_events& events)
-      : options_(options), events_(events), link_(source) {}
+      : events_(events),
+        retry_refused_(options.retry_refused),
+        await_(options.await),
+        max_document_(options.max_document),
+        link_(source) {}
 
   void run() noexcept;  // until stop()
   void stop();          // any thread
   void restart();       // any thread
+  // Any thread. What is part of the stream's command has it opened anew where it stands: nothing is missed.
+  void renew(const watch_options& options);
 
  private:
   // Why following ended.
   struct ending {
     stream_trouble trouble = stream_trouble::lost;
     std::string reason;
-    bool interrupted = false;  // stop() or restart(): no trouble
+    bool interrupted = false;  // stop(), restart() or renew(): no trouble
   };
 
   ending follow();
@@ -44,17 +50,22 @@ class stream_follower {
   [[nodiscard]] bool interrupted();
   [[nodiscard]] bool stopping();
   bool take_restart();
+  std::uint64_t take_max_document();
+  std::chrono::milliseconds await_time();
   void wait(std::chrono::milliseconds time);
   void back_off();
   void back_off_denied();
 
-  const watch_options options_;
   const watch_events& events_;
+  const std::chrono::milliseconds retry_refused_;
 
   std::mutex guard_;
   std::condition_variable changed_;
   bool stopping_ = false;
   bool restarting_ = false;
+  bool reopening_ = false;  // with another command, where it stands
+  std::chrono::milliseconds await_;
+  std::uint64_t max_document_;
 
   // The thread's own.
   cluster_link link_;

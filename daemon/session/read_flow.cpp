@@ -26,7 +26,7 @@ task<void> read_through_cache(session& s, request& r) {
 }  // namespace
 
 task<void> serve_read(session& s, request& r) {
-  if (!s.thread().settings->cache.enabled) {
+  if (!caches_anything(*s.thread().settings)) {  // no namespace has to be looked up
     return relay(s, r, {outcome::bypass, cache::bypass_reason::disabled});
   }
   return read_through_cache(s, r);
@@ -62,7 +62,6 @@ task<void> read_flow::bypass(cache::bypass_reason reason) {
 // What can be said without asking anybody.
 cache::bypass_reason read_flow::prepare() {
   const auto& command = r_.command;
-  if (!s_.thread().settings->cache.enabled) return cache::bypass_reason::disabled;
   if (!cache::is_user_namespace(command.db, command.collection)) return cache::bypass_reason::internal_namespace;
   const auto* known = s_.thread().find_namespace(command.db, command.collection, s_.standing());
   if (known == nullptr) return cache::bypass_reason::namespace_limit;

@@ -63,6 +63,9 @@ explanation judge_command(session& s, const protocol::command_view& command) {
   cache::plan_read(command, rules_for(s, cache::cacheability::plain), plan);
   out.kind = name_of_look_up(plan.shape);
   if (plan.shape == cache::read_shape::forward) out.reason = plan.reason;
+  // Of what is not cached there is no proof to wait for.
+  const bool on = s.thread().settings->cache_for(out.ns).enabled;
+  if (!on && cache::is_user_namespace(command.db, command.collection)) out.reason = bypass_reason::disabled;
   return out;
 }
 

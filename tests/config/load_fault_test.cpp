@@ -26,6 +26,13 @@ TEST_F(load_fault_test, a_fault_names_key_value_place_and_what_is_allowed) {
                                           "365d, such as \"5s\" (ns, us, ms, s, m, h, d)"));
 }
 
+// Once allowed, and refused by what was to use it, under clients that were being served.
+TEST_F(load_fault_test, redis_is_not_given_less_than_a_millisecond) {
+  EXPECT_TRUE(from_file("[redis]\ntimeout = \"1ms\"\n").ok());
+  EXPECT_THAT(lines(from_file("[redis]\ntimeout = \"999us\"\n")),
+              ElementsAre(AllOf(StartsWith("redis.timeout = \"999us\""), HasSubstr("is too small"))));
+}
+
 TEST_F(load_fault_test, all_faults_of_all_sources_are_told_at_once) {
   auto o = minimal();
   o.flags["listen.threads"] = "many";

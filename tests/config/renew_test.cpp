@@ -9,6 +9,7 @@ namespace mongocached::config {
 namespace {
 
 using std::chrono::seconds;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -75,6 +76,28 @@ TEST(keep_until_restart, users_of_another_auth_wait_for_it) {
   settings fresh;
   EXPECT_THAT(keep_until_restart(running, fresh), ElementsAre("upstream.auth", "user"));
   EXPECT_EQ(fresh, running);
+}
+
+// Once it was judged beside the Redis that waited, and strict was in force without one.
+TEST(check_in_force, strict_does_not_come_before_its_redis) {
+  const settings running;
+  result fresh;
+  fresh.settings.upstream.uri = uri{"mongodb://a"};
+  fresh.settings.redis.uri = uri{"redis://a"};
+  fresh.settings.cache.mode = cache_mode::strict;
+  EXPECT_THAT(keep_until_restart(running, fresh.settings), Contains("redis.uri"));
+  fresh.settings.upstream.uri = uri{"mongodb://a"};
+  check_in_force(fresh);
+  ASSERT_EQ(fresh.faults.size(), 1U);
+  EXPECT_EQ(fresh.faults.front().key, "cache.mode");
+}
+
+TEST(check_in_force, files_of_certificates_are_not_asked_for_again) {
+  result fresh;
+  fresh.settings.upstream.uri = uri{"mongodb://a"};
+  fresh.settings.listen.tls_cert = fresh.settings.listen.tls_key = "/gone";
+  check_in_force(fresh);
+  EXPECT_TRUE(fresh.ok());
 }
 
 TEST(keep_until_restart, nothing_that_is_kept_is_lost_on_the_way) {

@@ -218,6 +218,37 @@ TEST_F(ClusterWatch, RestartBeginsAnewAndMayGoBack) {
   EXPECT_EQ(f.begins(), 2);
 }
 
+// Once they were those of the start, for good: a smaller max_lag left the gate shut most of the time.
+TEST_F(ClusterWatch, TakesOtherPeriodsWhileItFollows) {
+  auto options = follower::quick();
+  options.sample_period = 1h;
+  follower f(cluster_.uri(), {}, options);
+  f.state(stream_state::opened);
+  f.sample([](const cluster_sample&) { return true; });
+  options.sample_period = 20ms;
+  options.await = 37ms;
+  f.watch().renew(options);
+  f.sample([](const cluster_sample&) { return true; });
+  cluster_.wait_for_patience(37ms);
+  EXPECT_EQ(cluster_.server().count("aggregate"), 1U);
+}
+
+TEST_F(ClusterWatch, OtherDocumentsAreAskedForWhereTheStreamStands) {
+  follower f(cluster_.uri());
+  f.batch_at(at(100));
+  cluster_.tick(at(200));
+  cluster_.push(array{deleted(at(101), 1)}, token(at(101), "2b"));
+  f.batch_with_events();
+  auto options = follower::quick();
+  ++options.max_document;
+  f.watch().renew(options);
+  EXPECT_TRUE(protocol::equal(test_support::field_in(cluster_.stage(1).view(), "resumeAfter").value,
+                              token(at(101), "2b").bytes()));
+  cluster_.push(array{deleted(at(103), 2)}, token(at(103), "2b"));
+  EXPECT_THAT(f.batch_with_events().deleted, ::testing::ElementsAre(2));
+  EXPECT_EQ(f.begins(), 1);
+}
+
 TEST_F(ClusterWatch, MalformedBatchIsNotApplied) {
   follower f(cluster_.uri());
   f.state(stream_state::opened);

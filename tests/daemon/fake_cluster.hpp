@@ -77,6 +77,13 @@ class fake_cluster {
     get_more_answers_.push_back(std::move(what));
     changed_.notify_all();
   }
+  // Until a getMore asks to be kept waiting for just this long.
+  void wait_for_patience(std::chrono::milliseconds wanted) {
+    std::unique_lock lock(guard_);
+    if (!changed_.wait_for(lock, std::chrono::seconds(10), [&] { return patience_ == wanted.count(); })) {
+      throw std::logic_error("no getMore was that patient");
+    }
+  }
   // What the newest, or an earlier, successful or failed aggregate asked for: the $changeStream stage.
   document stage(std::size_t opening) {
     std::unique_lock lock(guard_);
@@ -168,6 +175,8 @@ class fake_cluster {
   answer get_more(const asked& question) {
     const auto patience = test_support::field_in(question.body.view(), "maxTimeMS").integer().value_or(0);
     std::unique_lock lock(guard_);
+    patience_ = patience;
+    changed_.notify_all();
     changed_.wait_for(lock, std::chrono::milliseconds(patience),
                       [this] { return !batches_.empty() || !get_more_answers_.empty(); });
     if (!get_more_answers_.empty()) return take(get_more_answers_);
@@ -198,6 +207,7 @@ class fake_cluster {
   std::uint64_t now_ = at(100);
   document position_;
   std::deque<batch> batches_;
+  std::int64_t patience_ = 0;  // of the newest getMore
   std::deque<answer> open_answers_;
   std::deque<answer> get_more_answers_;
   std::vector<document> stages_;

@@ -28,11 +28,16 @@ struct seen_batch {
 // Follows a watch: each kind of news in a queue of its own.
 class follower {
  public:
-  explicit follower(const std::string& uri, protocol::byte_buffer begin = {}) : begin_(std::move(begin)) {
+  static watch_options quick() {
     watch_options options;
     options.sample_period = std::chrono::milliseconds(20);
     options.await = std::chrono::milliseconds(100);
     options.retry_refused = std::chrono::milliseconds(50);
+    return options;
+  }
+
+  explicit follower(const std::string& uri, protocol::byte_buffer begin = {}, const watch_options& options = quick())
+      : begin_(std::move(begin)) {
     watch_events events;
     events.begin = [this] {
       const std::lock_guard lock(guard_);

@@ -37,6 +37,26 @@ def test_ttl_bounds_what_is_not_heard_of(
     assert (status["freshness"]["mode"], status["stream"]["state"]) == ("ttl", "not asked for")
 
 
+def test_one_collection_is_cached_where_nothing_else_is(
+    servers: Servers, upstream: Upstream, films: Films
+) -> None:
+    name = films.database.name
+    films.database.other.insert_one({"_id": 5, "n": 0})
+    rule = f'[[collection]]\nnamespace = "{films.full_name}"\nenabled = true\n'
+    daemon = servers.daemon(upstream.uri, config="[cache]\nenabled = false\n" + rule)
+    other = by_id(name, 5, "other")
+    with Counted(daemon) as counted:
+        counted.until(by_id(name, 5))
+        for _ in range(3):
+            assert counted.found(other)[0] == "bypass"
+    assert {"reason": "disabled", "requests": 3} in daemon.status()["not_served_from_cache"]
+    with pymongo.MongoClient(daemon.uri) as client:
+        for find, cacheable in ((by_id(name, 5), True), (other, False)):
+            question = {key: value for key, value in find.items() if key != "$db"}
+            told = client[name].command({"mongocached": "explain", "command": question})
+            assert told["cacheable"] is cacheable
+
+
 def test_ttl_for_one_collection_beside_bounded(
     servers: Servers, upstream: Upstream, films: Films
 ) -> None:

@@ -72,6 +72,37 @@ def test_all_faults_of_a_run_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri", ["redis://h:0", "redis://h/999999999999", f"rediss://:{SECRET}@h/abc", "redis://h/0?a=b"]
+)
+@pytest.mark.parametrize("words", [[], ["--check-config"]])
+def test_a_redis_that_cannot_be_meant_is_told_before_anybody_is_served(
+    uri: str, words: list[str]
+) -> None:
+    done = run(
+        "--upstream", URI, "--redis", uri, "--listen", "127.0.0.1:0", "--http", "none", *words
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("redis.uri = ")
+    assert SECRET not in line
+
+
+def test_certificates_that_cannot_be_loaded_are_bad_settings(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    file = tmp_path / "c.toml"
+    file.write_text(f'[listen]\ntls_cert = "{nonsense}"\ntls_key = "{nonsense}"\n')
+    upstream = f"{URI}?tls=true&tlsCAFile={nonsense}"
+    for words in ([], ["--check-config"]):
+        done = run("--config", str(file), "--upstream", upstream, "--http", "none", *words)
+        assert done.returncode == 2
+        assert [line.split()[0] for line in done.stderr.strip().splitlines()] == [
+            "listen.tls_cert",
+            "upstream.uri:",
+        ]
+
+
+@pytest.mark.parametrize(
     "words", [["--nonsense"], ["--threads", "x"], ["--upstream", "http://x"], []]
 )
 def test_bad_usage(words: list[str]) -> None:
@@ -167,6 +198,18 @@ def test_hangup_names_what_waits_for_a_restart(servers: Servers, upstream: Upstr
         shown = daemon.status()["settings"]["cache"]
         assert (shown["ttl_ms"], shown["memory_bytes"] > 0) == (60_000, True)
     assert "restart" not in daemon.reload('[upstream]\nauthz_ttl = "30s"\n')
+
+
+def test_hangup_refuses_what_holds_together_only_after_a_restart(
+    servers: Servers, upstream: Upstream
+) -> None:
+    daemon = servers.daemon(upstream.uri, "", config='[cache]\nttl = "1m"\n')
+    text = daemon.reload('[redis]\nuri = "redis://h"\n[cache]\nmode = "strict"\n', "stay in force")
+    assert "needs redis.uri" in text
+    assert "takes effect with a restart only: redis.uri" in text
+    assert daemon.status()["settings"]["cache"]["mode"] == "bounded"
+    text = daemon.reload('[redis]\nuri = "redis://h:0"\n', "stay in force")
+    assert "the port must be a number from 1 to 65535" in text
 
 
 def test_hangup_takes_another_token(servers: Servers, upstream: Upstream) -> None:

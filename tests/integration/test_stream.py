@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pymongo import DeleteOne, InsertOne, UpdateOne
 from pymongo.collection import Collection
 from support.counted import Counted, by_id, seen_within
 from support.raw import RawConnection
-from support.servers import Daemon, Upstream
+from support.servers import Daemon, Servers, Upstream
 from support.wait import wait_until
 from test_coherence import WRITES, answers, hits
 
@@ -183,3 +184,22 @@ def test_update_many_leaves_untouched_documents_cached(
             assert outcome == "l1_hit", id_
     if behind:
         assert daemon.metrics().value("mongocached_invalidations_total", source="stream") >= 2
+
+
+def lags(daemon: Daemon, seconds: float) -> list[int]:
+    """What the status said of the lag in that time."""
+    since = time.monotonic()
+    said: list[int] = []
+    while time.monotonic() - since < seconds:
+        said.append(daemon.status()["stream"]["lag_ms"])
+    return said
+
+
+def test_hangup_has_the_stream_followed_as_closely_as_a_smaller_max_lag_needs(
+    servers: Servers, upstream: Upstream
+) -> None:
+    """Once it was followed at the pace of the start, and the gate was shut most of the time."""
+    daemon = servers.daemon(upstream.uri, config='[cache]\nmax_lag = "60s"\n')
+    daemon.reload('[cache]\nmax_lag = "400ms"\n')
+    wait_until(lambda: statistics.median(lags(daemon, 2)) < 400, what="the other pace")
+    assert daemon.process.log_text().count("following the cluster's changes") == 1

@@ -247,7 +247,8 @@ class Daemon(Server):
 
     def argv(self) -> list[str | Path]:
         argv = [daemon_binary(), "--listen", self.address, "--http", f"127.0.0.1:{self.http_port}"]
-        argv += ["--upstream", self.upstream_uri, "--redis", self.redis_uri]
+        argv += ["--upstream", self.upstream_uri]
+        argv += ["--redis", self.redis_uri] if self.redis_uri else []  # "": as `config` says
         if self.config:
             file = self.directory / "mongocached.toml"
             file.write_text(self.config)
@@ -261,13 +262,13 @@ class Daemon(Server):
         with urllib.request.urlopen(f"{self.http_url}/readyz", timeout=1) as answer:
             return answer.status == 200 and self.caches()
 
-    def reload(self, config: str) -> str:
+    def reload(self, config: str, said: str = "read again") -> str:
         """Other settings than it was started with, by SIGHUP: what the log says of it."""
         assert self.config
         at = self.process.log_size()
         (self.directory / "mongocached.toml").write_text(config)
         self.process.signal(signal.SIGHUP)
-        wait_until(lambda: "read again" in self.process.log_text(at), what="the reload in the log")
+        wait_until(lambda: said in self.process.log_text(at), what="the reload in the log")
         return self.process.log_text(at)
 
     def caches(self) -> bool:

@@ -1,0 +1,23 @@
+// What settings name and config/ cannot judge: URIs, and files for TLS. Tried before anything is served, and by
+// --check-config: what is at fault there must not show only when a client is already connected.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "config/load.hpp"
+#include "daemon/control/upstream_uri.hpp"
+
+namespace mongocached::daemon {
+
+// Both add to `faults`: a line each that begins with the key, without a password. They connect to nobody.
+
+// Of upstream.uri and redis.uri. Empty: the upstream's cannot be used.
+[[nodiscard]] std::optional<upstream_uri> parse_uris(const config::settings& settings,
+                                                     std::vector<config::fault>& faults);
+
+// Reads what listen.tls_* and `upstream` name, as the start will.
+void try_tls_files(const config::listen_settings& listen, const upstream_uri& upstream,
+                   std::vector<config::fault>& faults);
+
+}  // namespace mongocached::daemon

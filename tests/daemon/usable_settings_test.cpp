@@ -1,0 +1,96 @@
+#include "daemon/usable_settings.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace mongocached::daemon {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::vector<std::string> lines_of(const std::vector<config::fault>& faults) {
+  std::vector<std::string> out;
+  for (const auto& one : faults) out.push_back(one.line);
+  return out;
+}
+
+config::settings with(const std::string& upstream, const std::string& redis) {
+  config::settings out;
+  out.upstream.uri = config::uri(upstream);
+  out.redis.uri = config::uri(redis);
+  return out;
+}
+
+TEST(ParseUris, good_ones_have_no_fault) {
+  std::vector<config::fault> faults;
+  const auto upstream = parse_uris(with("mongodb://a:1", "rediss://app:hunter2@h:6380/2"), faults);
+  ASSERT_TRUE(upstream);
+  EXPECT_EQ(upstream->seeds.front().host, "a");
+  EXPECT_THAT(faults, IsEmpty());
+  EXPECT_TRUE(parse_uris(
+      [] {
+        auto none = with("mongodb://a", "");
+        none.redis.uri.reset();
+        return none;
+      }(),
+      faults));
+  EXPECT_THAT(faults, IsEmpty());
+}
+
+// Once they were found out when the cluster had said which one it is, and ended the process under its clients.
+TEST(ParseUris, a_redis_that_cannot_be_meant_is_a_fault) {
+  for (const auto* text :
+       {"redis://h:0", "redis://h/999999999999", "rediss://:hunter2@h/abc", "redis://h/0?ssl=true"}) {
+    std::vector<config::fault> faults;
+    EXPECT_TRUE(parse_uris(with("mongodb://a", text), faults));
+    EXPECT_THAT(lines_of(faults), ElementsAre(AllOf(StartsWith("redis.uri = \"redis"), Not(HasSubstr("hunter2")))));
+  }
+}
+
+TEST(ParseUris, both_faults_are_told) {
+  std::vector<config::fault> faults;
+  EXPECT_FALSE(parse_uris(with("mongodb://app:hunter2@a:99999", "redis://h:0"), faults));
+  EXPECT_THAT(faults, ElementsAre(Field(&config::fault::key, "upstream.uri"), Field(&config::fault::key, "redis.uri")));
+  EXPECT_THAT(faults.front().line, Not(HasSubstr("hunter2")));
+}
+
+class TryTlsFiles : public ::testing::Test {
+ protected:
+  TryTlsFiles() : name_(std::filesystem::temp_directory_path() / ("no_certificate." + std::to_string(::getpid()))) {
+    std::ofstream(name_) << "no certificate";
+  }
+  ~TryTlsFiles() override { std::filesystem::remove(name_); }
+
+  const std::filesystem::path name_;
+};
+
+TEST_F(TryTlsFiles, without_tls_there_is_nothing_to_try) {
+  std::vector<config::fault> faults;
+  try_tls_files({}, {}, faults);
+  EXPECT_THAT(faults, IsEmpty());
+}
+
+// Once the start ended with status 1, upon which a service manager starts anew for ever.
+TEST_F(TryTlsFiles, what_cannot_be_loaded_is_a_fault_of_each_side) {
+  config::listen_settings listen;
+  listen.tls_cert = listen.tls_key = name_;
+  upstream_uri upstream;
+  upstream.tls.enabled = true;
+  upstream.tls.ca_file = name_;
+  std::vector<config::fault> faults;
+  try_tls_files(listen, upstream, faults);
+  EXPECT_THAT(lines_of(faults), ElementsAre(StartsWith("listen.tls_cert "), StartsWith("upstream.uri: tlsCAFile ")));
+}
+
+}  // namespace
+}  // namespace mongocached::daemon
