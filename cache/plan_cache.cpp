@@ -66,6 +66,18 @@ const plan_cache::prepared* plan_cache::find(byte_view message) {
   return &at->ready;
 }
 
+bool plan_cache::copy_plan(byte_view message, const read_rules& rules, read_plan& out) {
+  const auto* const known = find(message);
+  if (known == nullptr || known->plan.rules != rules || known->plan.projected) return false;
+  out = known->plan;
+  for (auto& id : out.ids) {
+    id.value.name = protocol::as_text(protocol::moved(protocol::as_bytes(id.value.name), known->message, message));
+    id.value.value = protocol::moved(id.value.value, known->message, message);
+    id.value.raw = protocol::moved(id.value.raw, known->message, message);
+  }
+  return true;
+}
+
 void plan_cache::add(byte_view message, const read_rules& rules) {
   auto* const at = slot_of(message);
   if (at == nullptr || (at->filled && !at->is_like(message) && --at->worth > 0)) return;

@@ -34,6 +34,10 @@ class plan_cache {
   // views into this cache, and lasts until the next call of either function.
   [[nodiscard]] const prepared* find(byte_view message);
 
+  // The same for one of whom no more than the plan is wanted, with its views into `message`. False: none, or one that
+  // was made by other rules, or one with a projection (that is compiled into views).
+  [[nodiscard]] bool copy_plan(byte_view message, const read_rules& rules, read_plan& out);
+
   // Remembers the find in `message`, which was planned by `rules` just now; with regard to how often the one in its
   // slot is asked for. What has no plan is not remembered.
   void add(byte_view message, const read_rules& rules);

@@ -11,6 +11,7 @@ namespace {
 using protocol::bson_builder;
 using protocol::bson_cursor;
 using protocol::bson_element;
+using protocol::bson_view;
 using protocol::read_level;
 
 const char* text_of(read_level level) noexcept {
@@ -37,6 +38,23 @@ bool is_cut_by_narrowing(std::string_view name) noexcept {
   return name == "limit" || name == "batchSize" || name == "singleBatch";
 }
 
+void append_changed(bson_builder& out, bson_view body, const fill_changes& changes) {
+  bson_element element;
+  for (bson_cursor cursor(body); cursor.next(element);) {
+    if (element.name == "readConcern") continue;
+    if (element.name == "projection" && changes.whole_document) continue;
+    if (changes.ids != nullptr && is_cut_by_narrowing(element.name)) continue;
+    if (changes.ids != nullptr && element.name == "filter") {
+      append_ids(out, *changes.ids);
+    } else {
+      out.append(element);
+    }
+  }
+  // Of an answer that is too large to be of use no cursor is to stay open. A first batch holds 101 documents.
+  static_assert(cache::max_in_values <= 101);
+  if (changes.ids != nullptr) out.append_bool("singleBatch", true);
+}
+
 }  // namespace
 
 bool changes_anything(const protocol::command_view& command, const fill_changes& changes) noexcept {
@@ -51,20 +69,11 @@ void append_fill_command(protocol::byte_buffer& out, const protocol::command_vie
   const auto start = protocol::begin_op_msg(out, command.request_id, 0);
   {
     bson_builder body(out);
-    bson_element element;
-    for (bson_cursor cursor(command.message.body); cursor.next(element);) {
-      if (element.name == "readConcern") continue;
-      if (element.name == "projection" && changes.whole_document) continue;
-      if (changes.ids != nullptr && is_cut_by_narrowing(element.name)) continue;
-      if (changes.ids != nullptr && element.name == "filter") {
-        append_ids(body, *changes.ids);
-      } else {
-        body.append(element);
-      }
+    if (command.has_read_concern || changes.whole_document || changes.ids != nullptr) {
+      append_changed(body, command.message.body, changes);
+    } else {
+      body.append_all(command.message.body);  // but for the read concern, all stays as it is
     }
-    // Of an answer that is too large to be of use no cursor is to stay open. A first batch holds 101 documents.
-    static_assert(cache::max_in_values <= 101);
-    if (changes.ids != nullptr) body.append_bool("singleBatch", true);
     append_read_concern(body, command, changes);
   }
   protocol::end_op_msg(out, start);

@@ -2,6 +2,8 @@
 
 #include <boost/asio/ssl/context.hpp>
 
+#include "daemon/control/topology_choice.hpp"
+
 namespace mongocached::daemon {
 namespace {
 
@@ -22,6 +24,7 @@ task<error_code> upstream_link::connect(std::string host, std::uint16_t port, st
                                         std::shared_ptr<asio::ssl::context> tls, bool check_host) {
   host_ = std::move(host);
   port_ = port;
+  address_ = host_and_port(host_, port_);
   target_version_ = version;
   const auto found = co_await look_up();
   if (found.error) co_return found.error;

@@ -107,6 +107,7 @@ class upstream_link {
   [[nodiscard]] std::uint64_t target_version() const noexcept { return target_version_; }
   [[nodiscard]] const std::string& host() const noexcept { return host_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] const std::string& address() const noexcept { return address_; }  // host_and_port() of the two
   // Gives idle buffers back.
   void release_memory() noexcept {
     in_.release();
@@ -146,6 +147,7 @@ class upstream_link {
   std::int32_t reply_to_ = 0;
   std::uint64_t target_version_ = 0;
   std::string host_;
+  std::string address_;
   std::uint16_t port_ = 0;
 };
 

@@ -90,6 +90,10 @@ void bson_builder::append(const bson_element& element) {
   append_bytes(*out_, element.raw.data(), element.raw.size());
 }
 
+void bson_builder::append_all(bson_view document) {
+  append_bytes(*out_, document.bytes().data() + 4, document.size() - 5);
+}
+
 void bson_builder::append_as(std::string_view name, const bson_element& element) {
   append_value(element.type, name, element.value);
 }

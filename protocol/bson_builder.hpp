@@ -36,6 +36,8 @@ class bson_builder {
   void append_array(std::string_view name, bson_view value);
   // The element as it stands, or the same value under another name.
   void append(const bson_element& element);
+  // All elements of a document, unread.
+  void append_all(bson_view document);
   void append_as(std::string_view name, const bson_element& element);
   void append_value(bson_type type, std::string_view name, byte_view value);
 

@@ -41,6 +41,12 @@ inline void store_le(std::uint8_t* at, T value) noexcept {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// The same place in a copy of the bytes that `view` is into.
+[[nodiscard]] inline byte_view moved(byte_view view, byte_view from, byte_view copy) noexcept {
+  if (view.empty()) return {};
+  return copy.subspan(static_cast<std::size_t>(view.data() - from.data()), view.size());
+}
+
 [[nodiscard]] inline bool equal(byte_view a, byte_view b) noexcept {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }

@@ -247,13 +247,9 @@ command_error view_command(const op_msg& msg, std::int32_t request_id, command_v
 }
 
 void rebase(command_view& command, byte_view message, byte_view copy) noexcept {
-  const auto moved = [&](byte_view view) -> byte_view {
-    if (view.empty()) return {};
-    return copy.subspan(static_cast<std::size_t>(view.data() - message.data()), view.size());
-  };
-  const auto move = [&](byte_view& view) { view = moved(view); };
-  const auto move_text = [&](std::string_view& text) { text = as_text(moved(as_bytes(text))); };
-  command.message.body.rebase(moved(command.message.body.bytes()));
+  const auto move = [&](byte_view& view) { view = moved(view, message, copy); };
+  const auto move_text = [&](std::string_view& text) { text = as_text(moved(as_bytes(text), message, copy)); };
+  command.message.body.rebase(moved(command.message.body.bytes(), message, copy));
   for (std::size_t i = 0; i < command.message.sequence_count; ++i) {
     move_text(command.message.sequences[i].name);
     move(command.message.sequences[i].documents);

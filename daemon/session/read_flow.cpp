@@ -59,6 +59,17 @@ task<void> read_flow::bypass(cache::bypass_reason reason) {
   return relay(s_, r_, {outcome::bypass, reason}, proves);
 }
 
+// A look-up by _id is most likely one of many like it; of a list the very same would have to come again, and then it is
+// most likely a hit.
+void read_flow::plan_by(const cache::read_rules& rules) {
+  const bool is_message = r_.whole() && r_.header.code == protocol::opcode::msg;
+  const auto message = is_message ? protocol::byte_view(r_.bytes) : protocol::byte_view();
+  auto& plans = s_.thread().plans;
+  if (plans.copy_plan(message, rules, plan_)) return;
+  cache::plan_read(r_.command, rules, plan_);
+  if (plan_.shape == cache::read_shape::by_id) plans.add(message, rules);
+}
+
 // What can be said without asking anybody.
 cache::bypass_reason read_flow::prepare() {
   const auto& command = r_.command;
@@ -71,7 +82,7 @@ cache::bypass_reason read_flow::prepare() {
   // Of a collection that nothing is known of yet: as if it were plain, for now.
   const auto kind = ns_->may_cache(now_);
   const auto assumed = kind == cache::cacheability::ids_only ? kind : cache::cacheability::plain;
-  cache::plan_read(command, rules_for(s_, assumed), plan_);
+  plan_by(rules_for(s_, assumed));
   if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   // The level is not known yet, and does not matter to the gate.
   who_ = reader_for(s_, *settings_, command, cache::entry_level::local);
@@ -87,7 +98,7 @@ cache::bypass_reason read_flow::plan_under_rules() {
   if (known == cache::cacheability::not_cacheable) return cache::bypass_reason::namespace_kind;
   // What prepare() went by may not hold, or have changed while the cluster was asked.
   if (const auto rules = rules_for(s_, known); rules != plan_.rules) {
-    cache::plan_read(r_.command, rules, plan_);
+    plan_by(rules);
     if (plan_.shape == cache::read_shape::forward) return plan_.reason;
   }
   const auto level = effective_level(s_, r_.command, now_);

@@ -44,6 +44,7 @@ class read_flow {
   enum class lookup : std::uint8_t { found, missing, bypass };
 
   [[nodiscard]] cache::bypass_reason prepare();
+  void plan_by(const cache::read_rules& rules);
   [[nodiscard]] cache::bypass_reason plan_under_rules();
   [[nodiscard]] task<void> bypass(cache::bypass_reason reason);  // begins with abandon(), at once
   [[nodiscard]] bool usable(const cache::entry_ref& e);

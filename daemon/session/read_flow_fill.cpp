@@ -4,7 +4,6 @@
 
 #include "cache/one_moment.hpp"
 #include "daemon/cached_reply.hpp"
-#include "daemon/control/topology_choice.hpp"
 #include "daemon/fill_command.hpp"
 #include "daemon/session/read_flow.hpp"
 
@@ -25,7 +24,7 @@ bool from_current_primary(session& s) {
   const auto& now = *s.thread().upstream;
   if (link == nullptr || !now.available || link->host() != now.host || link->port() != now.port) return false;
   // S1: what the samples tell of a majority holds for their server alone.
-  return s.shared().coherence.settled().may_fill(host_and_port(now.host, now.port));
+  return s.shared().coherence.settled().may_fill(link->address());
 }
 
 }  // namespace

@@ -164,6 +164,30 @@ TEST_F(PlanCache, other_fields_have_to_be_the_same) {
                               {"$db", "sho2"}}));
 }
 
+TEST_F(PlanCache, a_copied_plan_is_of_the_message_that_it_is_asked_for) {
+  const auto first = message_of(find_one("ab"));
+  const auto second = message_of(find_one("cd"));
+  read_plan copied;
+  EXPECT_FALSE(plans_.copy_plan(second, {}, copied));
+  plans_.add(first, {});
+  ASSERT_TRUE(plans_.copy_plan(second, {}, copied));
+  EXPECT_EQ(copied.ids.front().value.text(), "cd");
+  const auto raw = copied.ids.front().value.raw;
+  EXPECT_GE(raw.data(), second.data());
+  EXPECT_LE(raw.data() + raw.size(), second.data() + second.size());
+  plans_ = {};
+  plans_.add(second, {});
+  const auto* const made = plans_.find(second);
+  ASSERT_NE(made, nullptr);
+  EXPECT_EQ(described(made->command, copied), described(made->command, made->plan));
+  EXPECT_FALSE(plans_.copy_plan(second, {.sharded = true}, copied)) << "by other rules";
+  const auto projected = message_of(document{
+      {"find", "things"}, {"filter", document{{"_id", 1}}}, {"projection", document{{"a", 1}}}, {"$db", "shop"}});
+  plans_.add(projected, {});
+  EXPECT_NE(plans_.find(projected), nullptr);
+  EXPECT_FALSE(plans_.copy_plan(projected, {}, copied));
+}
+
 TEST_F(PlanCache, a_list_is_known_by_its_own_bytes_only) {
   const auto top = [](int year, std::uint8_t session) {
     return document{{"find", "things"}, {"filter", document{{"year", year}}}, {"sort", document{{"rank", -1}}},
