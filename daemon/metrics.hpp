@@ -42,6 +42,7 @@ enum class disconnect : std::uint8_t {
   stalled,          // a message begun and not finished, or a reply not taken, within the deadline
   upstream_lost,    // F3: passthrough closes without a reply
   primary_changed,  // F4
+  user_changed,     // pooled: the client's [[user]] is none any more, or logs in with something else
   too_many,         // beyond max_connections
   no_room,          // a compressed message for which listen.max_buffered has no room
   shutdown,

@@ -77,10 +77,9 @@ void session::close_when_idle(disconnect why) {
   close_reason_ = why;
 }
 
-void session::drain() {
-  if (!busy_ || awaiting_) return close(disconnect::shutdown);
-  close_when_idle_ = true;
-  close_reason_ = disconnect::shutdown;
+void session::drain(disconnect why) {
+  if (awaiting_) return close(why);
+  close_when_idle(why);
 }
 
 void session::finished(const request& r, const verdict& v) {

@@ -53,11 +53,10 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool start();
   void close(disconnect why);
   void close_when_idle(disconnect why);
-  void drain();
+  // At once if it is idle, or awaits something that may rightly last.
+  void drain(disconnect why = disconnect::shutdown);
   // Users or settings were read again.
-  void settings_changed() {
-    if (pooled_) pooled_->check_user();
-  }
+  void settings_changed();
   // Four times a second: deadlines, vanished peers.
   void sweep(cache::instant now);
 
