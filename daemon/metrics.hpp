@@ -51,6 +51,7 @@ enum class disconnect : std::uint8_t {
 };
 [[nodiscard]] const char* name_of(disconnect d) noexcept;
 
+// `ttl` is counted by the cache itself.
 enum class invalidation_source : std::uint8_t { write, stream, push, admin, ttl, count_ };
 [[nodiscard]] const char* name_of(invalidation_source s) noexcept;
 

@@ -135,9 +135,14 @@ void add_requests(exposition& to) {
 }
 
 void add_cache(exposition& to, const cache_gauges& cache) {
-  to.enum_counters<invalidation_source>("mongocached_invalidations_total",
-                                        "Invalidations of cached data, by what caused them.", "source",
-                                        [](const thread_metrics& block) -> const auto& { return block.invalidations; });
+  to.counter_family("mongocached_invalidations_total",
+                    "Invalidations of cached data, by what caused them; ttl: entries found in memory past their time.");
+  for (std::size_t i = 0; i < static_cast<std::size_t>(invalidation_source::count_); ++i) {
+    const auto source = static_cast<invalidation_source>(i);
+    const auto told = to.sum([i](const thread_metrics& b) -> const counter& { return b.invalidations[i]; });
+    to.sample({{"source", name_of(source)}},
+              static_cast<double>(source == invalidation_source::ttl ? cache.expired : told));
+  }
   to.enum_counters<fill_rejection>("mongocached_fills_rejected_total",
                                    "Answers of the upstream that were not stored, by reason.", "reason",
                                    [](const thread_metrics& block) -> const auto& { return block.fills_rejected; });

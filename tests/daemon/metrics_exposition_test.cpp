@@ -107,6 +107,15 @@ TEST_F(MetricsExposition, ThreadsAreSummed) {
   EXPECT_THAT(text(), HasSubstr("mongocached_requests_total{outcome=\"l1_hit\",command=\"" + command + "\"} 3\n"));
 }
 
+// It was promised, and stayed at 0.
+TEST_F(MetricsExposition, AnEntryThatExpiredIsAnInvalidationToo) {
+  input_.cache.expired = 7;
+  one_->invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
+  EXPECT_THAT(text(), HasSubstr("mongocached_invalidations_total{source=\"ttl\"} 7\n"));
+  EXPECT_THAT(text(), HasSubstr("mongocached_invalidations_total{source=\"write\"} 1\n"));
+  EXPECT_THAT(text(), HasSubstr("mongocached_expired_total 7\n"));
+}
+
 TEST_F(MetricsExposition, HistogramsAreCumulative) {
   auto& first = one_->request_duration[static_cast<std::size_t>(outcome::miss)];
   auto& second = two_->request_duration[static_cast<std::size_t>(outcome::miss)];

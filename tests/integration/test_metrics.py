@@ -194,6 +194,7 @@ def test_evictions_and_expiry(
             return grown.of("mongocached_expired_total") > 0
 
         wait_until(expired, what="an entry to expire")
+        grown.wait("mongocached_invalidations_total", source="ttl")
         for i in range(30):
             mine.find_one({"_id": f"big{i}"})
     grown.wait("mongocached_evictions_total")
