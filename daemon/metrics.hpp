@@ -118,6 +118,7 @@ struct alignas(64) thread_metrics {
 
   std::array<std::array<counter, max_commands>, static_cast<std::size_t>(outcome::count_)> requests;
   per<cache::bypass_reason> bypass;
+  counter unproven_misses;  // I2
   per<disconnect> disconnects;
   per<invalidation_source> invalidations;
   per<fill_rejection> fills_rejected;

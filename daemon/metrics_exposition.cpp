@@ -132,6 +132,9 @@ void add_requests(exposition& to) {
   to.enum_counters<cache::bypass_reason>(
       "mongocached_bypass_total", "Reads that were neither answered from the cache nor stored, by reason.", "reason",
       [](const thread_metrics& block) -> const auto& { return block.bypass; }, 1);  // 0 is `none`
+  to.single_counter("mongocached_unproven_misses_total",
+                    "Misses of clients that had yet to prove, by this very read, that they may read the collection.",
+                    to.sum([](const thread_metrics& block) -> const counter& { return block.unproven_misses; }));
 }
 
 void add_cache(exposition& to, const cache_gauges& cache) {

@@ -85,7 +85,8 @@ void session::drain(disconnect why) {
 void session::finished(const request& r, const verdict& v) {
   auto& metrics = thread_.metrics;
   metrics.count(v.how, r.label);
-  if (v.reason != cache::bypass_reason::none) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
+  if (v.how == outcome::bypass) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
+  if (v.how == outcome::miss && v.reason == cache::bypass_reason::unproven) metrics.unproven_misses.add();
   if (awaiting_) return;  // it took as long as nothing happened
   const auto took = data_thread::now() - r.received;
   metrics.request_duration[static_cast<std::size_t>(v.how)].observe(took);

@@ -34,6 +34,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
   const std::string all = text();
   for (const char* const name : {"mongocached_requests_total",
                                  "mongocached_bypass_total",
+                                 "mongocached_unproven_misses_total",
                                  "mongocached_request_duration_seconds",
                                  "mongocached_invalidations_total",
                                  "mongocached_fills_rejected_total",
