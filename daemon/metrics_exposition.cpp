@@ -173,7 +173,9 @@ void add_redis(exposition& to, const redis_gauges& redis) {
   to.single_gauge("mongocached_redis_up", "1 while Redis is in use and answers.", redis.up ? 1 : 0);
   to.single_counter("mongocached_redis_commands_total", "Commands sent to Redis.", redis.commands);
   to.single_counter("mongocached_redis_errors_total", "Commands to Redis that failed or timed out.", redis.errors);
-  to.histogram_family("mongocached_redis_duration_seconds", "Time that requests waited for Redis.");
+  to.histogram_family("mongocached_redis_duration_seconds",
+                      "Time from what was asked of or told to Redis, invalidations and fills too, to the reply, or "
+                      "until it was given up (redis.timeout).");
   to.histogram_sample({},
                       [](const thread_metrics& block) -> const duration_histogram& { return block.redis_duration; });
 }
