@@ -82,32 +82,6 @@ void session::drain(disconnect why) {
   close_when_idle(why);
 }
 
-void session::finished(const request& r, const verdict& v) {
-  auto& metrics = thread_.metrics;
-  metrics.count(v.how, r.label);
-  if (v.how == outcome::bypass) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
-  if (v.how == outcome::miss && v.reason == cache::bypass_reason::unproven) metrics.unproven_misses.add();
-  if (awaiting_) return;  // it took as long as nothing happened
-  const auto took = data_thread::now() - r.received;
-  metrics.request_duration[static_cast<std::size_t>(v.how)].observe(took);
-  const auto slow = thread_.settings->log.slow;
-  if (slow.count() == 0 || took < slow) return;
-  const auto& c = r.command;
-  shared().log.info("session", "slow request",
-                    {{"client", peer_},
-                     {"command", c.name},
-                     {"namespace", cache::full_name(c.db, c.collection)},
-                     {"milliseconds", milliseconds(took)},
-                     {"outcome", name_of(v.how)},
-                     {"reason", cache::name_of(v.reason)}});
-}
-
-void session::tell(std::string_view what, const log_field& why) {
-  if (!shared().log.enabled(config::log_level::info)) return;
-  const auto [allowed, suppressed] = shared().limiter.admit(what, data_thread::now());
-  if (allowed) shared().log.info("session", what, {{"client", peer_}, why, {"unsaid", suppressed}});
-}
-
 void session::sweep(cache::instant now) {
   if (!open_) return;
   if (deadline_ != cache::instant{} && now >= deadline_) return close(disconnect::stalled);

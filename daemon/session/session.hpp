@@ -164,6 +164,7 @@ class session : public std::enable_shared_from_this<session> {
   friend class data_thread;
   enum class step : std::uint8_t { next, busy, closed };
 
+  void tell_of_slow(const request& r, const verdict& v, cache::duration took);
   void close_for(disconnect fault);
   void close_lost(polled_socket::result::state how);
   void on_readable();
