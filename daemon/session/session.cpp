@@ -124,12 +124,13 @@ hello_facts session::hello_facts_now() {
 bool session::answer_hello(protocol::bson_view body, const protocol::message_header& header) {
   const auto upstream = protocol::bson_view::parse(thread_.upstream->hello);
   if (!upstream) return false;
+  const auto begun = data_thread::now();
   remember_metadata(body);
   protocol::byte_buffer document;
   append_hello_reply(document, body, *upstream, hello_facts_now(), false);
   protocol::append_reply(thread_.output, header, next_request_id(), *protocol::bson_view::parse(document));
   static const auto label = cache::command_label("hello");
-  thread_.metrics.count(outcome::local, label);
+  answered_at_once(outcome::local, label, begun);
   return true;
 }
 
@@ -322,8 +323,9 @@ void session::serve_later(protocol::byte_view message, const protocol::message_h
 }
 
 void session::refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text) {
+  const auto begun = data_thread::now();
   protocol::append_error_reply(thread_.output, next_request_id(), header.request_id, code, text);
-  thread_.metrics.count(outcome::error, cache::command_label({}));
+  answered_at_once(outcome::error, cache::command_label({}), begun);
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {

@@ -164,6 +164,8 @@ class session : public std::enable_shared_from_this<session> {
   friend class data_thread;
   enum class step : std::uint8_t { next, busy, closed };
 
+  // Counts what was answered within the turn that read it.
+  void answered_at_once(outcome how, std::size_t label, cache::instant begun);
   void tell_of_slow(const request& r, const verdict& v, cache::duration took);
   void close_for(disconnect fault);
   void close_lost(polled_socket::result::state how);
@@ -179,6 +181,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
   [[nodiscard]] step take_legacy(const protocol::op_query& query, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
+  void refuse_legacy(const protocol::message_header& header, std::string_view command);
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;
   void end_patience();

@@ -17,6 +17,11 @@ void session::finished(const request& r, const verdict& v) {
   if (slow.count() != 0 && took >= slow) tell_of_slow(r, v, took);
 }
 
+void session::answered_at_once(outcome how, std::size_t label, cache::instant begun) {
+  thread_.metrics.count(how, label);
+  thread_.metrics.request_duration[static_cast<std::size_t>(how)].observe(data_thread::now() - begun);
+}
+
 // When the upstream is slow every request is: the log is not to make it worse.
 void session::tell_of_slow(const request& r, const verdict& v, cache::duration took) {
   constexpr std::string_view event = "slow request";

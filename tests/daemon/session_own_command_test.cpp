@@ -36,9 +36,6 @@ class SessionOwnCommand : public session_world {
   static bool flag(const document& reply, std::string_view field) {
     return field_in(reply.view(), field).truthy() == true;
   }
-  [[nodiscard]] std::uint64_t counted(outcome how, const char* command) const {
-    return thread.metrics.requests[static_cast<std::size_t>(how)][cache::command_label(command)].value();
-  }
   void prime() {
     static_cast<void>(client.ask(find()));
     static_cast<void>(client.ask(find()));

@@ -287,6 +287,15 @@ TEST_F(Session, a_reply_that_announces_another_one_unasked_ends_the_connection) 
 TEST_F(Session, refuses_other_commands_in_op_query) {
   client.send(op_query_message(ping()));
   EXPECT_EQ(code_of(client.reply()), 352);
+  EXPECT_EQ(counted(outcome::error, "ping"), 1U);
+  EXPECT_EQ(timed(outcome::error), 1U);
+}
+
+TEST_F(Session, a_hello_answered_here_is_timed_as_well) {
+  static_cast<void>(client.ask(document{{"hello", 1}, {"$db", "admin"}}));
+  static_cast<void>(client.ask(ping()));
+  EXPECT_EQ(counted(outcome::local, "hello"), 1U);
+  EXPECT_EQ(timed(outcome::local), 1U);
 }
 
 TEST_F(Session, ping_is_forwarded_U1) {
