@@ -86,6 +86,11 @@ namespace_state* namespace_table::find(std::string_view name) const {
   return known == states_.end() ? nullptr : known->second.get();
 }
 
+bool namespace_table::is_full() const {
+  const std::shared_lock lock(mutex_);
+  return states_.size() >= limit_;
+}
+
 std::vector<namespace_state*> namespace_table::all() const {
   const std::shared_lock lock(mutex_);
   std::vector<namespace_state*> out;

@@ -106,6 +106,8 @@ class namespace_table {
   // Null once the limit is reached and the name is new.
   [[nodiscard]] namespace_state* find_or_add(std::string_view db, std::string_view collection);
   [[nodiscard]] namespace_state* find(std::string_view name) const;
+  // The limit is reached: a new name is not tracked.
+  [[nodiscard]] bool is_full() const;
   // Never used before in this process.
   [[nodiscard]] std::uint64_t next_generation() noexcept { return ++last_generation_; }
   // N of a namespace that nobody has met yet: an event of this time has passed.
