@@ -35,12 +35,27 @@ session::session(data_thread& thread, int fd, std::string peer)
 session::~session() = default;
 
 bool session::start() {
-  if (const auto tls = shared().client_tls.load()) {
-    client_.use(std::make_unique<tls_layer>(*tls, client_.descriptor()));
-    deadline_ = data_thread::now() + handshake_limit;
+  try {
+    if (const auto tls = shared().client_tls.load()) {
+      client_.use(std::make_unique<tls_layer>(*tls, client_.descriptor()));
+      deadline_ = data_thread::now() + handshake_limit;
+    }
+    if (!client_.open()) close(disconnect::internal);
+  } catch (const std::exception& e) {
+    close_failed(e);
   }
-  if (!client_.open()) close(disconnect::internal);
   return open_;
+}
+
+// A fault of ours ends the client that met it, and not the thread with all the others. No flow is under way, or that
+// was the one.
+void session::close_failed(const std::exception& e) {
+  shared().log.error("session", "a request failed", {{"client", peer_}, {"error", e.what()}});
+  thread_.next_request.reset();  // another client's turn would take it for its own
+  inside_ = nullptr;
+  busy_ = false;
+  close(disconnect::internal);
+  drop_upstream();
 }
 
 void session::close(disconnect why) {
@@ -136,6 +151,14 @@ bool session::answer_hello(protocol::bson_view body, const protocol::message_hea
 
 void session::on_readable() {
   if (!open_ || busy_) return;
+  try {
+    take_turn();
+  } catch (const std::exception& e) {
+    close_failed(e);
+  }
+}
+
+void session::take_turn() {
   const auto [size, how] = client_.receive(std::span(thread_.input).first(thread_.read_size));
   if (how == polled_socket::result::state::would_block) {
     // Before the first message the only deadline is that of the handshake.
@@ -174,9 +197,8 @@ void session::end_turn() {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
-      self->shared().log.error("session", "a request failed", {{"client", self->peer_}, {"error", e.what()}});
+      self->close_failed(e);
     }
-    self->close(disconnect::internal);
   });
 }
 

@@ -169,7 +169,9 @@ class session : public std::enable_shared_from_this<session> {
   void tell_of_slow(const request& r, const verdict& v, cache::duration took);
   void close_for(disconnect fault);
   void close_lost(polled_socket::result::state how);
+  void close_failed(const std::exception& e);
   void on_readable();
+  void take_turn();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);
   [[nodiscard]] step handle(protocol::byte_view message, const protocol::message_header& header);
