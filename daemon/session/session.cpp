@@ -310,17 +310,20 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
     return step::busy;
   }
   protocol::op_msg parsed;
-  if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
+  const auto error = protocol::parse_op_msg(message, parsed);
+  if (error == protocol::op_msg_error::too_many_sequences) {  // F3: well framed, and a server would answer
+    refuse_malformed(header, parsed, protocol::name_of(error));
+    return step::next;
+  }
+  if (error != protocol::op_msg_error::none) {
     tell("bad OP_MSG", {"error", protocol::name_of(error)});
     close_for(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
     return step::closed;
   }
   protocol::command_view command;
-  if (const auto error = protocol::view_command(parsed, header.request_id, command);
-      error != protocol::command_error::none) {
-    if (parsed.has(protocol::op_msg_flags::more_to_come)) return step::next;
-    refuse(header, protocol::error_code::failed_to_parse,
-           std::string("malformed command: ") + protocol::name_of(error));
+  if (const auto fault = protocol::view_command(parsed, header.request_id, command);
+      fault != protocol::command_error::none) {
+    refuse_malformed(header, parsed, protocol::name_of(fault));
     return step::next;
   }
   if (try_hit(*this, command)) {
@@ -348,6 +351,12 @@ void session::refuse(const protocol::message_header& header, protocol::error_cod
   const auto begun = data_thread::now();
   protocol::append_error_reply(thread_.output, next_request_id(), header.request_id, code, text);
   answered_at_once(outcome::error, cache::command_label({}), begun);
+}
+
+void session::refuse_malformed(const protocol::message_header& header, const protocol::op_msg& message,
+                               std::string_view why) {
+  if (message.has(protocol::op_msg_flags::more_to_come)) return;
+  refuse(header, protocol::error_code::failed_to_parse, "malformed command: " + std::string(why));
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {

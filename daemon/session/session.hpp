@@ -183,6 +183,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
   [[nodiscard]] step take_legacy(const protocol::op_query& query, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
+  void refuse_malformed(const protocol::message_header& header, const protocol::op_msg& message, std::string_view why);
   void refuse_legacy(const protocol::message_header& header, std::string_view command);
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;

@@ -91,6 +91,14 @@ TEST_F(Session, closes_on_a_wrong_checksum_F1) {
   expect_closed(message, disconnect::bad_checksum);
 }
 
+TEST_F(Session, more_sequences_than_any_command_has_are_answered_F3) {
+  const std::vector<sequence> sequences{{"a", {}}, {"b", {}}, {"c", {}}, {"d", {}}, {"e", {}}};
+  client.send(op_msg_message(ping(), {.flags = protocol::op_msg_flags::more_to_come}, sequences));
+  client.send(op_msg_message(ping(), {}, sequences));
+  EXPECT_EQ(code_of(client.reply()), 9);
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+}
+
 TEST_F(Session, takes_a_right_checksum_F1) {
   client.send(with_checksum(op_msg_message(ping())));
   EXPECT_TRUE(is_ok(client.reply()));
