@@ -1,5 +1,6 @@
 // The closed list of reasons why a read was not served from the cache and not stored either: the label values of
-// mongocached_bypass_total{reason}. "Not sure: forward" always says why.
+// mongocached_bypass_total{reason}, which add up to the requests with outcome `bypass`. "Not sure: forward" always says
+// why.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +35,14 @@ enum class bypass_reason : std::uint8_t {
   causal,              // R4: afterClusterTime beyond what is known
   hint,                // the comment asks for it, or for something that is not understood (read_hint.hpp)
   read_preference,     // tags or a mode that the primary's answer does not satisfy
-  unproven,            // I2: no proof yet that this client may read the namespace (the read itself becomes the proof)
   too_large,           // known to be larger than max_entry
   memory,              // no room in listen.max_buffered to answer it from the cache
   request_size,        // a request too large to be looked at whole
   malformed,           // bytes that are no well-formed BSON: the upstream shall say what is wrong with them
-  count_               // number of values
+  count_,              // number of values that are counted
+  // Of a miss, which is counted as that and may be stored: I2, no proof yet that this client may read the namespace
+  // (the read itself becomes the proof).
+  unproven,
 };
 
 [[nodiscard]] const char* name_of(bypass_reason reason) noexcept;

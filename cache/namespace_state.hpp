@@ -115,8 +115,10 @@ class namespace_table {
                                              standing whose = standing::known);
   // The server let somebody read or write it.
   void vouch(namespace_state& ns) noexcept;
-  [[nodiscard]] bool is_full() const;
   [[nodiscard]] namespace_state* find(std::string_view name) const;
+  // The limit is reached: a new name is not tracked, whoever brings it up.
+  [[nodiscard]] bool is_full() const;
+  [[nodiscard]] bool has_room(standing whose) const;  // for a new name of theirs
   // Never used before in this process.
   [[nodiscard]] std::uint64_t next_generation() noexcept { return ++last_generation_; }
   // N of a namespace that nobody has met yet: an event of this time has passed.
@@ -126,6 +128,8 @@ class namespace_table {
   [[nodiscard]] std::vector<namespace_state*> of_database(std::string_view db) const;
 
  private:
+  [[nodiscard]] bool may_try(standing whose) const noexcept;
+
   struct text_hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }

@@ -206,7 +206,8 @@ void data_thread::sweep() {
   if (auto fresh = shared.settings.load(); fresh != settings) {
     settings = std::move(fresh);
     for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);
-    for (const auto& s : sessions_) s->settings_changed();
+    const auto everyone = sessions_;
+    for (const auto& s : everyone) s->settings_changed();
   }
   const auto instant = now();
   // Backwards: one that closes is replaced by the last.

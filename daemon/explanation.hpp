@@ -1,8 +1,9 @@
 // What the cache would do with a command, as {mongocached: "explain"} tells it. Docs: docs/operations.md, "Ask the
 // program".
 //
-// Without proof that the client may read the collection (wire rules I2, I4) only what follows from the command itself
-// is told: whether it is cacheable, its kind, its namespace.
+// Without proof that the client may read the collection (wire rules I2, I4) only what follows from the command and the
+// settings is told: whether it is cacheable, its kind, its namespace; and of the program's state whether the gate that
+// the read would need is shut.
 #pragma once
 
 #include <optional>
@@ -19,7 +20,7 @@ struct explanation {
   const char* kind = nullptr;                                // of look-up; null: none
   cache::bypass_reason reason = cache::bypass_reason::none;  // why it is never answered from the cache
   bool proven = false;
-  // With proof.
+  // With proof; without it only that, or that the gate is shut.
   cache::bypass_reason not_now = cache::bypass_reason::none;  // why it would not be answered from the cache now
   bool has_state = false;                                     // what follows holds something
   cache::cacheability collection = cache::cacheability::unknown;

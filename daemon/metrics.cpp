@@ -52,6 +52,8 @@ const char* name_of(disconnect d) noexcept {
       return "upstream_lost";
     case disconnect::primary_changed:
       return "primary_changed";
+    case disconnect::user_changed:
+      return "user_changed";
     case disconnect::too_many:
       return "too_many";
     case disconnect::no_room:

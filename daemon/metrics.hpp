@@ -42,6 +42,7 @@ enum class disconnect : std::uint8_t {
   stalled,          // a message begun and not finished, or a reply not taken, within the deadline
   upstream_lost,    // F3: passthrough closes without a reply
   primary_changed,  // F4
+  user_changed,     // pooled: the client's [[user]] is none any more, or logs in with something else
   too_many,         // beyond max_connections
   no_room,          // a compressed message for which listen.max_buffered has no room
   shutdown,
@@ -50,6 +51,7 @@ enum class disconnect : std::uint8_t {
 };
 [[nodiscard]] const char* name_of(disconnect d) noexcept;
 
+// `ttl` is counted by the cache itself.
 enum class invalidation_source : std::uint8_t { write, stream, push, admin, ttl, count_ };
 [[nodiscard]] const char* name_of(invalidation_source s) noexcept;
 
@@ -116,6 +118,7 @@ struct alignas(64) thread_metrics {
 
   std::array<std::array<counter, max_commands>, static_cast<std::size_t>(outcome::count_)> requests;
   per<cache::bypass_reason> bypass;
+  counter unproven_misses;  // I2
   per<disconnect> disconnects;
   per<invalidation_source> invalidations;
   per<fill_rejection> fills_rejected;

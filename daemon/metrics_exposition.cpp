@@ -132,12 +132,20 @@ void add_requests(exposition& to) {
   to.enum_counters<cache::bypass_reason>(
       "mongocached_bypass_total", "Reads that were neither answered from the cache nor stored, by reason.", "reason",
       [](const thread_metrics& block) -> const auto& { return block.bypass; }, 1);  // 0 is `none`
+  to.single_counter("mongocached_unproven_misses_total",
+                    "Misses of clients that had yet to prove, by this very read, that they may read the collection.",
+                    to.sum([](const thread_metrics& block) -> const counter& { return block.unproven_misses; }));
 }
 
 void add_cache(exposition& to, const cache_gauges& cache) {
-  to.enum_counters<invalidation_source>("mongocached_invalidations_total",
-                                        "Invalidations of cached data, by what caused them.", "source",
-                                        [](const thread_metrics& block) -> const auto& { return block.invalidations; });
+  to.counter_family("mongocached_invalidations_total",
+                    "Invalidations of cached data, by what caused them; ttl: entries found in memory past their time.");
+  for (std::size_t i = 0; i < static_cast<std::size_t>(invalidation_source::count_); ++i) {
+    const auto source = static_cast<invalidation_source>(i);
+    const auto told = to.sum([i](const thread_metrics& b) -> const counter& { return b.invalidations[i]; });
+    to.sample({{"source", name_of(source)}},
+              static_cast<double>(source == invalidation_source::ttl ? cache.expired : told));
+  }
   to.enum_counters<fill_rejection>("mongocached_fills_rejected_total",
                                    "Answers of the upstream that were not stored, by reason.", "reason",
                                    [](const thread_metrics& block) -> const auto& { return block.fills_rejected; });
@@ -165,7 +173,9 @@ void add_redis(exposition& to, const redis_gauges& redis) {
   to.single_gauge("mongocached_redis_up", "1 while Redis is in use and answers.", redis.up ? 1 : 0);
   to.single_counter("mongocached_redis_commands_total", "Commands sent to Redis.", redis.commands);
   to.single_counter("mongocached_redis_errors_total", "Commands to Redis that failed or timed out.", redis.errors);
-  to.histogram_family("mongocached_redis_duration_seconds", "Time that requests waited for Redis.");
+  to.histogram_family("mongocached_redis_duration_seconds",
+                      "Time from what was asked of or told to Redis, invalidations and fills too, to the reply, or "
+                      "until it was given up (redis.timeout).");
   to.histogram_sample({},
                       [](const thread_metrics& block) -> const duration_histogram& { return block.redis_duration; });
 }

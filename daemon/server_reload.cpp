@@ -85,8 +85,9 @@ void server::impl::take_users(config::result& fresh) {
   auto users = user_table::make(fresh.settings.users, before.get(), faults);
   for (auto& fault : faults) fresh.faults.push_back({"user", std::move(fault)});
   if (!users) return;
-  before->revoke_missing_in(*users);
-  shared_.users.store(std::move(users));
+  // First: who is cut off logs in again at once.
+  shared_.users.store(users);
+  users->succeed(*before);
   shared_.authorization.revoke_all();
 }
 

@@ -64,12 +64,13 @@ bool redis_store::good(const reply& answer) {
       return false;
     case reply_outcome::timeout:
       count(counters_->timeouts);
+      if (shared_->events.observed) shared_->events.observed(answer.elapsed);
       breaker_.failure(boot_now());
       return false;
     case reply_outcome::reply:
       break;
   }
-  if (shared_->events.observed) shared_->events.observed(answer.elapsed);
+  if (shared_->events.observed && !answer.late) shared_->events.observed(answer.elapsed);
   if (!redis_commands::first_error(answer.values).empty()) {
     breaker_.failure(boot_now());
     failed(answer.values);

@@ -53,7 +53,8 @@ struct redis_events {
   // everything cached before is void.
   std::function<void(const epoch_name&)> epoch_changed;
   std::function<void(bool up, const std::string& reason)> state_changed;
-  std::function<void(duration)> observed;  // time of one round trip
+  // Time until the reply of whatever was asked or told, or until it was given up; once for each.
+  std::function<void(duration)> observed;
 };
 
 // One a process. Thread-safe. Outlives its stores.

@@ -1,6 +1,6 @@
 // Who may log in to the proxy itself (upstream.auth = "pooled"): the users of the settings with their keys. A table is
-// made at the start and at each reload and never changes; a user whose entry stayed as it was is the same object in the
-// next one, with the same id. Any thread.
+// made at the start and at each reload; who logs in as before is the same object in the next one, also if its rights
+// changed. Any thread.
 #pragma once
 
 #include <atomic>
@@ -17,15 +17,20 @@
 
 namespace mongocached::daemon {
 
+// Stands for a name for as long as the process lives, in whatever tables it is: what a user has opened is theirs again
+// when the entry was changed, or comes back.
 using user_id = std::uint64_t;
 inline constexpr user_id nobody = 0;  // who has not logged in, where that is allowed
 
 struct proxy_user {
   user_id id = nobody;
-  config::user entry;
+  std::string name;
+  config::secret password;       // of this and the next one is given
+  config::secret scram_sha_256;  // as in the settings
   auth::scram_keys sha256;
   std::optional<auth::scram_keys> sha1;      // only where the settings hold the password
-  mutable std::atomic<bool> revoked{false};  // a reload took the entry away, or changed it
+  mutable std::atomic<bool> admin{false};    // by the table in force
+  mutable std::atomic<bool> revoked{false};  // a reload took the entry away, or changed how it logs in
 };
 
 class user_table {
@@ -35,8 +40,8 @@ class user_table {
   [[nodiscard]] static std::shared_ptr<const user_table> make(const std::vector<config::user>& entries,
                                                               const user_table* before,
                                                               std::vector<std::string>& faults);
-  // Users of this table that are not the same in `next` lose what they opened.
-  void revoke_missing_in(const user_table& next) const;
+  // It takes the place of `before`: who is not the same in it has to log in again, the others have their new rights.
+  void succeed(const user_table& before) const;
 
   [[nodiscard]] std::shared_ptr<const proxy_user> find(std::string_view name) const;
   [[nodiscard]] bool empty() const noexcept { return users_.empty(); }
@@ -45,9 +50,15 @@ class user_table {
  private:
   void make_up_salts(const std::vector<config::user>& entries, const user_table* before);
 
-  std::unordered_map<std::string, std::shared_ptr<const proxy_user>> users_;
+  struct row {
+    std::shared_ptr<const proxy_user> user;
+    bool admin = false;
+  };
+  [[nodiscard]] user_id id_of(const std::string& name);
+
+  std::unordered_map<std::string, row> users_;
+  std::unordered_map<std::string, user_id> ids_;  // of all names that there ever were
   auth::made_up_salts made_up_;
-  user_id last_id_ = nobody;
 };
 
 }  // namespace mongocached::daemon

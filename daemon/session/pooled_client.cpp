@@ -33,10 +33,10 @@ pooled_client::pooled_client(data_thread& thread, client_identity& identity, boo
 caller pooled_client::who() const {
   const auto users = thread_.shared.users.load();
   const bool none = users == nullptr || users->empty();
-  const bool known = user_ && !user_->revoked.load(std::memory_order_relaxed);
+  const bool known = user_ && !is_revoked();
   // I4: with no authentication anywhere whoever is on this machine is an administrator.
   return {.logged_in = known || thread_.settings->listen.allow_unauthenticated || (none && local_),
-          .admin = known ? user_->entry.admin : none && local_};
+          .admin = known ? user_->admin.load(std::memory_order_relaxed) : none && local_};
 }
 
 // I2: all who may ask at all share their proofs; who may not has none, and so is never served from the cache.
@@ -61,9 +61,8 @@ void pooled_client::log_out() {
   settle_identity();
 }
 
-void pooled_client::check_user() {
-  if (user_ && user_->revoked.load(std::memory_order_relaxed)) user_.reset();
-  settle_identity();
+bool pooled_client::is_revoked() const {
+  return user_ && user_->revoked.load(std::memory_order_relaxed);
 }
 
 void pooled_client::begin_request(const request& r) {

@@ -33,8 +33,11 @@ class pooled_client {
   [[nodiscard]] const std::shared_ptr<const proxy_user>& user() const noexcept { return user_; }
   void log_in(std::shared_ptr<const proxy_user> user);
   void log_out();
-  // The users or settings may have changed: whoever is no user any more is shut out.
-  void check_user();
+  // Users were read again, and this one is none any more, or logs in with something else. Such a client has to leave: a
+  // driver logs in on a new connection only, and would be refused on this one for ever.
+  [[nodiscard]] bool is_revoked() const;
+  // Who may ask, and so what may be answered from the cache, goes by users and settings that may have changed.
+  void settle_identity();
   std::unique_ptr<sasl_conversation> login;  // under way; null: none
 
   // The request being served.
@@ -63,8 +66,6 @@ class pooled_client {
   void note_reply(const protocol::reply_view& reply);
 
  private:
-  void settle_identity();
-
   data_thread& thread_;
   client_identity& identity_;
   const bool local_;

@@ -51,7 +51,14 @@ std::variant<request, refusal> request_of(session& s, const request& asked, prot
   return out;
 }
 
-// What follows from the command alone.
+// Nothing that is relayed for one of these reasons proves anything: whoever waited for the proof would wait for ever.
+bypass_reason judge_namespace(session& s, const explanation& of, const config::cache_settings& settings) {
+  const auto& namespaces = s.shared().coherence.namespaces();
+  if (namespaces.find(of.ns) == nullptr && !namespaces.has_room(s.standing())) return bypass_reason::namespace_limit;
+  return settings.enabled ? bypass_reason::none : bypass_reason::disabled;
+}
+
+// What follows from the command and the settings alone, and whether its gate is open.
 explanation judge_command(session& s, const protocol::command_view& command) {
   explanation out;
   out.ns = cache::full_name(command.db, command.collection);
@@ -63,9 +70,12 @@ explanation judge_command(session& s, const protocol::command_view& command) {
   cache::plan_read(command, rules_for(s, cache::cacheability::plain), plan);
   out.kind = name_of_look_up(plan.shape);
   if (plan.shape == cache::read_shape::forward) out.reason = plan.reason;
-  // Of what is not cached there is no proof to wait for.
-  const bool on = s.thread().settings->cache_for(out.ns).enabled;
-  if (!on && cache::is_user_namespace(command.db, command.collection)) out.reason = bypass_reason::disabled;
+  if (!cache::is_user_namespace(command.db, command.collection)) return out;
+  const auto settings = s.thread().settings->cache_for(out.ns);
+  if (const auto why = judge_namespace(s, out, settings); why != bypass_reason::none) out.reason = why;
+  const auto reader = reader_for(s, settings, command, cache::entry_level::local);
+  const bool open = s.shared().coherence.is_open(reader, data_thread::now());
+  if (out.reason == bypass_reason::none && !open) out.not_now = bypass_reason::gate_shut;
   return out;
 }
 
@@ -82,7 +92,11 @@ task<void> serve_explain(session& s, request& r, protocol::bson_view explained) 
   // I4: the same proof as a hit; a namespace that nobody has met has none.
   const auto* const ns = s.shared().coherence.namespaces().find(out.ns);
   out.proven = ns != nullptr && s.identity().proven(*ns, data_thread::now());
-  if (out.reason == bypass_reason::none && !out.proven) out.not_now = bypass_reason::unproven;
+  if (out.reason != bypass_reason::none || out.proven) {
+    out.not_now = bypass_reason::none;  // the flow says it in its own order
+  } else if (out.not_now == bypass_reason::none) {
+    out.not_now = bypass_reason::unproven;
+  }
   if (out.reason == bypass_reason::none && out.proven) {
     read_flow flow(s, question);
     co_await flow.explain(out);

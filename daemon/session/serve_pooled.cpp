@@ -53,7 +53,7 @@ void append_connection_status(protocol::byte_buffer& out, const pooled_client& c
       auto users = info.open_array("authenticatedUsers");
       if (client.user()) {
         auto one = users.open_document("0");
-        one.append_string("user", client.user()->entry.name);
+        one.append_string("user", client.user()->name);
         one.append_string("db", sasl_conversation::source);
       }
     }
@@ -141,6 +141,10 @@ void pin_to_transaction(session& s, const protocol::command_view& command) {
 
 task<bool> admit(session& s, request& r) {
   auto& client = *s.pooled();
+  if (client.is_revoked()) {
+    s.close(disconnect::user_changed);  // an error would be the program's, a lost connection is the driver's to mend
+    co_return false;
+  }
   if (!r.whole() && !client.who().logged_in) {
     // It would hold a connection of the pool for as long as its sender likes.
     const refusal why{code::unauthorized, "a message of this size requires authentication"};

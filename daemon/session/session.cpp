@@ -35,12 +35,27 @@ session::session(data_thread& thread, int fd, std::string peer)
 session::~session() = default;
 
 bool session::start() {
-  if (const auto tls = shared().client_tls.load()) {
-    client_.use(std::make_unique<tls_layer>(*tls, client_.descriptor()));
-    deadline_ = data_thread::now() + handshake_limit;
+  try {
+    if (const auto tls = shared().client_tls.load()) {
+      client_.use(std::make_unique<tls_layer>(*tls, client_.descriptor()));
+      deadline_ = data_thread::now() + handshake_limit;
+    }
+    if (!client_.open()) close(disconnect::internal);
+  } catch (const std::exception& e) {
+    close_failed(e);
   }
-  if (!client_.open()) close(disconnect::internal);
   return open_;
+}
+
+// A fault of ours ends the client that met it, and not the thread with all the others. No flow is under way, or that
+// was the one.
+void session::close_failed(const std::exception& e) {
+  shared().log.error("session", "a request failed", {{"client", peer_}, {"error", e.what()}});
+  thread_.next_request.reset();  // another client's turn would take it for its own
+  inside_ = nullptr;
+  busy_ = false;
+  close(disconnect::internal);
+  drop_upstream();
 }
 
 void session::close(disconnect why) {
@@ -77,35 +92,9 @@ void session::close_when_idle(disconnect why) {
   close_reason_ = why;
 }
 
-void session::drain() {
-  if (!busy_ || awaiting_) return close(disconnect::shutdown);
-  close_when_idle_ = true;
-  close_reason_ = disconnect::shutdown;
-}
-
-void session::finished(const request& r, const verdict& v) {
-  auto& metrics = thread_.metrics;
-  metrics.count(v.how, r.label);
-  if (v.reason != cache::bypass_reason::none) metrics.bypass[static_cast<std::size_t>(v.reason)].add();
-  if (awaiting_) return;  // it took as long as nothing happened
-  const auto took = data_thread::now() - r.received;
-  metrics.request_duration[static_cast<std::size_t>(v.how)].observe(took);
-  const auto slow = thread_.settings->log.slow;
-  if (slow.count() == 0 || took < slow) return;
-  const auto& c = r.command;
-  shared().log.info("session", "slow request",
-                    {{"client", peer_},
-                     {"command", c.name},
-                     {"namespace", cache::full_name(c.db, c.collection)},
-                     {"milliseconds", milliseconds(took)},
-                     {"outcome", name_of(v.how)},
-                     {"reason", cache::name_of(v.reason)}});
-}
-
-void session::tell(std::string_view what, const log_field& why) {
-  if (!shared().log.enabled(config::log_level::info)) return;
-  const auto [allowed, suppressed] = shared().limiter.admit(what, data_thread::now());
-  if (allowed) shared().log.info("session", what, {{"client", peer_}, why, {"unsaid", suppressed}});
+void session::drain(disconnect why) {
+  if (awaiting_) return close(why);
+  close_when_idle(why);
 }
 
 void session::sweep(cache::instant now) {
@@ -150,17 +139,26 @@ hello_facts session::hello_facts_now() {
 bool session::answer_hello(protocol::bson_view body, const protocol::message_header& header) {
   const auto upstream = protocol::bson_view::parse(thread_.upstream->hello);
   if (!upstream) return false;
+  const auto begun = data_thread::now();
   remember_metadata(body);
   protocol::byte_buffer document;
   append_hello_reply(document, body, *upstream, hello_facts_now(), false);
   protocol::append_reply(thread_.output, header, next_request_id(), *protocol::bson_view::parse(document));
   static const auto label = cache::command_label("hello");
-  thread_.metrics.count(outcome::local, label);
+  answered_at_once(outcome::local, label, begun);
   return true;
 }
 
 void session::on_readable() {
   if (!open_ || busy_) return;
+  try {
+    take_turn();
+  } catch (const std::exception& e) {
+    close_failed(e);
+  }
+}
+
+void session::take_turn() {
   const auto [size, how] = client_.receive(std::span(thread_.input).first(thread_.read_size));
   if (how == polled_socket::result::state::would_block) {
     // Before the first message the only deadline is that of the handshake.
@@ -199,9 +197,8 @@ void session::end_turn() {
     try {
       std::rethrow_exception(error);
     } catch (const std::exception& e) {
-      self->shared().log.error("session", "a request failed", {{"client", self->peer_}, {"error", e.what()}});
+      self->close_failed(e);
     }
-    self->close(disconnect::internal);
   });
 }
 
@@ -313,17 +310,20 @@ session::step session::handle_op_msg(protocol::byte_view message, const protocol
     return step::busy;
   }
   protocol::op_msg parsed;
-  if (const auto error = protocol::parse_op_msg(message, parsed); error != protocol::op_msg_error::none) {
+  const auto error = protocol::parse_op_msg(message, parsed);
+  if (error == protocol::op_msg_error::too_many_sequences) {  // F3: well framed, and a server would answer
+    refuse_malformed(header, parsed, protocol::name_of(error));
+    return step::next;
+  }
+  if (error != protocol::op_msg_error::none) {
     tell("bad OP_MSG", {"error", protocol::name_of(error)});
     close_for(error == protocol::op_msg_error::bad_checksum ? disconnect::bad_checksum : disconnect::bad_message);
     return step::closed;
   }
   protocol::command_view command;
-  if (const auto error = protocol::view_command(parsed, header.request_id, command);
-      error != protocol::command_error::none) {
-    if (parsed.has(protocol::op_msg_flags::more_to_come)) return step::next;
-    refuse(header, protocol::error_code::failed_to_parse,
-           std::string("malformed command: ") + protocol::name_of(error));
+  if (const auto fault = protocol::view_command(parsed, header.request_id, command);
+      fault != protocol::command_error::none) {
+    refuse_malformed(header, parsed, protocol::name_of(fault));
     return step::next;
   }
   if (try_hit(*this, command)) {
@@ -348,8 +348,15 @@ void session::serve_later(protocol::byte_view message, const protocol::message_h
 }
 
 void session::refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text) {
+  const auto begun = data_thread::now();
   protocol::append_error_reply(thread_.output, next_request_id(), header.request_id, code, text);
-  thread_.metrics.count(outcome::error, cache::command_label({}));
+  answered_at_once(outcome::error, cache::command_label({}), begun);
+}
+
+void session::refuse_malformed(const protocol::message_header& header, const protocol::op_msg& message,
+                               std::string_view why) {
+  if (message.has(protocol::op_msg_flags::more_to_come)) return;
+  refuse(header, protocol::error_code::failed_to_parse, "malformed command: " + std::string(why));
 }
 
 task<std::size_t> session::read_rest(request& r, std::span<std::uint8_t> room) {

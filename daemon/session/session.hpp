@@ -53,11 +53,10 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool start();
   void close(disconnect why);
   void close_when_idle(disconnect why);
-  void drain();
+  // At once if it is idle, or awaits something that may rightly last.
+  void drain(disconnect why = disconnect::shutdown);
   // Users or settings were read again.
-  void settings_changed() {
-    if (pooled_) pooled_->check_user();
-  }
+  void settings_changed();
   // Four times a second: deadlines, vanished peers.
   void sweep(cache::instant now);
 
@@ -174,9 +173,14 @@ class session : public std::enable_shared_from_this<session> {
   friend class data_thread;
   enum class step : std::uint8_t { next, busy, closed };
 
+  // Counts what was answered within the turn that read it.
+  void answered_at_once(outcome how, std::size_t label, cache::instant begun);
+  void tell_of_slow(const request& r, const verdict& v, cache::duration took);
   void close_for(disconnect fault);
   void close_lost(polled_socket::result::state how);
+  void close_failed(const std::exception& e);
   void on_readable();
+  void take_turn();
   // Handles what is in `bytes`; returns how much of it was consumed.
   std::size_t handle_all(protocol::byte_view bytes);
   [[nodiscard]] step handle(protocol::byte_view message, const protocol::message_header& header);
@@ -188,6 +192,8 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] bool answer_hello(protocol::bson_view body, const protocol::message_header& header);
   [[nodiscard]] step take_legacy(const protocol::op_query& query, const protocol::message_header& header);
   void refuse(const protocol::message_header& header, protocol::error_code code, std::string_view text);
+  void refuse_malformed(const protocol::message_header& header, const protocol::op_msg& message, std::string_view why);
+  void refuse_legacy(const protocol::message_header& header, std::string_view command);
   void begin_large(protocol::byte_view front, const protocol::message_header& header);
   [[nodiscard]] bool has_had_its_turn(std::size_t requests) const noexcept;
   void end_patience();

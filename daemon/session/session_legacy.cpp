@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cache/write_plan.hpp"
 #include "daemon/hello.hpp"
 #include "daemon/session/session.hpp"
 
@@ -44,10 +45,7 @@ session::step session::handle_op_query(protocol::byte_view message, const protoc
     return take_legacy(query, header);
   }
   if (!is_command || !is_hello(first.name)) {
-    protocol::byte_buffer error;
-    protocol::append_error_document(error, protocol::error_code::unsupported_op_query_command,
-                                    "only the handshake and a login may be sent as OP_QUERY");
-    protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, *protocol::bson_view::parse(error));
+    refuse_legacy(header, is_command ? first.name : std::string_view());
     return step::next;
   }
   if (!has_user_fields(query.query) && answer_hello(query.query, header)) return step::next;
@@ -55,6 +53,15 @@ session::step session::handle_op_query(protocol::byte_view message, const protoc
   legacy_ = true;
   start_flow();
   return step::busy;
+}
+
+void session::refuse_legacy(const protocol::message_header& header, std::string_view command) {
+  const auto begun = data_thread::now();
+  protocol::byte_buffer error;
+  protocol::append_error_document(error, protocol::error_code::unsupported_op_query_command,
+                                  "only the handshake and a login may be sent as OP_QUERY");
+  protocol::append_op_reply(thread_.output, next_request_id(), header.request_id, *protocol::bson_view::parse(error));
+  answered_at_once(outcome::error, cache::command_label(command), begun);
 }
 
 session::step session::take_legacy(const protocol::op_query& query, const protocol::message_header& header) {

@@ -14,6 +14,12 @@ bool is_target(const upstream_snapshot& now, const server_address& server) {
 
 }  // namespace
 
+void session::settings_changed() {
+  if (!pooled_) return;
+  pooled_->settle_identity();
+  if (pooled_->is_revoked()) drain(disconnect::user_changed);
+}
+
 std::optional<server_address> session::choose_server_now() {
   const auto& now = *thread_.upstream;
   auto& client = *pooled_;

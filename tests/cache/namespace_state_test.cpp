@@ -122,6 +122,8 @@ TEST(namespace_table, strangers_bring_up_no_more_than_a_tenth_that_nobody_was_le
   ASSERT_NE(table.find_or_add("shop", "b", standing::stranger), nullptr);
   EXPECT_EQ(table.find_or_add("shop", "c", standing::stranger), nullptr);
   EXPECT_FALSE(table.is_full());
+  EXPECT_FALSE(table.has_room(standing::stranger));
+  EXPECT_TRUE(table.has_room(standing::known));
   EXPECT_NE(table.find_or_add("shop", "d", standing::known), nullptr);
   EXPECT_EQ(table.find_or_add("shop", "a", standing::stranger), first);
   table.vouch(*first);

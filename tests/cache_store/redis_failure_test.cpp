@@ -1,6 +1,8 @@
 // The store against a real Redis that goes away, comes back, hangs, is full or asks for a login.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "store_harness.hpp"
 
 namespace mongocached::cache {
@@ -171,6 +173,22 @@ TEST_F(RedisPaused, EverythingIsAnsweredInTimeAndCaughtUpWith) {
   EXPECT_EQ(steady.value(l), "kept");
   EXPECT_TRUE(at->run_until([&] { return at->value(l) == "kept"; }));  // trusted again
   EXPECT_GE(at->hub.counters().timeouts.load(), 3u);
+}
+
+// A Redis that stalled looked as fast as ever.
+TEST_F(RedisPaused, WhatIsGivenUpIsTimedOnce) {
+  constexpr auto timeout = milliseconds(400);
+  constexpr auto soonest = timeout - timeout / 4;  // a tick before
+  start(timeout);
+  const auto is_slow = [soonest](duration took) { return took >= soonest; };
+  const auto slow = [&] { return std::ranges::count_if(at->observed, is_slow); };
+  server.pause();
+  EXPECT_EQ(at->invalidate(at->drop(k)), store_status::unavailable);
+  EXPECT_EQ(slow(), 1);
+  server.resume();
+  EXPECT_TRUE(at->run_until_up());
+  EXPECT_EQ(at->hub.counters().unacknowledged.load(), 0u);  // it was acknowledged late
+  EXPECT_EQ(slow(), 1);
 }
 
 TEST_F(RedisPaused, ALateAcknowledgementCounts) {

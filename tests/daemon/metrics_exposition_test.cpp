@@ -34,6 +34,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
   const std::string all = text();
   for (const char* const name : {"mongocached_requests_total",
                                  "mongocached_bypass_total",
+                                 "mongocached_unproven_misses_total",
                                  "mongocached_request_duration_seconds",
                                  "mongocached_invalidations_total",
                                  "mongocached_fills_rejected_total",
@@ -105,6 +106,15 @@ TEST_F(MetricsExposition, ThreadsAreSummed) {
   two_->count(outcome::l1_hit, 1);
   const std::string command = cache::command_label_name(1);
   EXPECT_THAT(text(), HasSubstr("mongocached_requests_total{outcome=\"l1_hit\",command=\"" + command + "\"} 3\n"));
+}
+
+// It was promised, and stayed at 0.
+TEST_F(MetricsExposition, AnEntryThatExpiredIsAnInvalidationToo) {
+  input_.cache.expired = 7;
+  one_->invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
+  EXPECT_THAT(text(), HasSubstr("mongocached_invalidations_total{source=\"ttl\"} 7\n"));
+  EXPECT_THAT(text(), HasSubstr("mongocached_invalidations_total{source=\"write\"} 1\n"));
+  EXPECT_THAT(text(), HasSubstr("mongocached_expired_total 7\n"));
 }
 
 TEST_F(MetricsExposition, HistogramsAreCumulative) {

@@ -79,7 +79,7 @@ TEST_P(PooledLogin, both_halves_agree) {
   upstream_login login(*who);
   EXPECT_EQ(run(login, at), upstream_login::step::done);
   ASSERT_TRUE(at.user());
-  EXPECT_EQ(at.user()->entry.name, "ann");
+  EXPECT_EQ(at.user()->name, "ann");
   EXPECT_EQ(at.asked.size(), 3U);
 }
 
@@ -246,12 +246,43 @@ TEST(UserTable, an_entry_that_stays_is_the_same_user_and_others_are_revoked) {
   const config::user bob{"bob", config::secret("x"), false, {}};
   const auto before = table({ann(), bob});
   const auto after = table({ann(), {"bob", config::secret("y"), false, {}}}, before.get());
-  before->revoke_missing_in(*after);
+  after->succeed(*before);
   EXPECT_EQ(before->find("ann"), after->find("ann"));
   EXPECT_FALSE(before->find("ann")->revoked.load());
   EXPECT_TRUE(before->find("bob")->revoked.load());
-  EXPECT_NE(before->find("bob")->id, after->find("bob")->id);
   EXPECT_EQ(before->made_up().secret, after->made_up().secret);
+}
+
+// Cut off for its rights, a driver with good credentials was refused until it was restarted.
+TEST(UserTable, rights_alone_change_in_place_once_the_table_is_in_force) {
+  const auto before = table({ann()});
+  auto as_admin = ann();
+  as_admin.admin = true;
+  const auto after = table({as_admin}, before.get());
+  const auto user = after->find("ann");
+  EXPECT_EQ(before->find("ann"), user);
+  EXPECT_FALSE(user->admin.load());
+  after->succeed(*before);
+  EXPECT_TRUE(user->admin.load());
+  EXPECT_FALSE(user->revoked.load());
+  table({ann()}, after.get())->succeed(*after);
+  EXPECT_FALSE(user->admin.load());
+}
+
+// Its drivers go on with the sessions that they have.
+TEST(UserTable, what_was_opened_belongs_to_the_name_and_to_no_other) {
+  const config::user bob{"bob", config::secret("x"), false, {}};
+  const auto first = table({ann(), bob});
+  const auto other_password = table({ann("another"), bob}, first.get());
+  const auto without = table({bob, {"carl", config::secret("x"), false, {}}}, other_password.get());
+  const auto back = table({ann(), bob}, without.get());
+  const auto id = first->find("ann")->id;
+  EXPECT_EQ(other_password->find("ann")->id, id);
+  EXPECT_EQ(back->find("ann")->id, id);
+  EXPECT_NE(id, nobody);
+  EXPECT_NE(first->find("bob")->id, id);
+  EXPECT_NE(without->find("carl")->id, id);
+  EXPECT_NE(without->find("carl")->id, without->find("bob")->id);
 }
 
 TEST(UserTable, a_secret_that_cannot_be_used_is_a_fault_that_does_not_tell_it) {

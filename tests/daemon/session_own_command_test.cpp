@@ -36,9 +36,6 @@ class SessionOwnCommand : public session_world {
   static bool flag(const document& reply, std::string_view field) {
     return field_in(reply.view(), field).truthy() == true;
   }
-  [[nodiscard]] std::uint64_t counted(outcome how, const char* command) const {
-    return thread.metrics.requests[static_cast<std::size_t>(how)][cache::command_label(command)].value();
-  }
   void prime() {
     static_cast<void>(client.ask(find()));
     static_cast<void>(client.ask(find()));
@@ -149,6 +146,50 @@ TEST_F(SessionOwnCommand, without_proof_only_the_command_is_judged_I4) {
   for (const auto* field : {"cached", "collection", "mode", "gate", "holds"}) EXPECT_FALSE(before.view().find(field));
   EXPECT_EQ(shared.coherence.namespaces().all().size(), 0U);
   EXPECT_EQ(finds(), 0U);
+}
+
+// What is relayed for these reasons proves nothing: it was `unproven` however often the query was run.
+class SessionOwnCommandUnserved : public SessionOwnCommand {
+ protected:
+  SessionOwnCommandUnserved() : SessionOwnCommand(some_collections()) {}
+  static std::shared_ptr<const config::settings> some_collections() {
+    auto out = std::make_shared<config::settings>(*settings());
+    config::collection_rule off;
+    off.pattern = "shop.off";
+    off.enabled = false;
+    config::collection_rule strict;  // promises nothing without a change stream
+    strict.pattern = "shop.strict";
+    strict.mode = config::cache_mode::strict;
+    out->collections = {off, strict};
+    return out;
+  }
+  document explained_of(const char* collection) {
+    const document query{{"find", collection}, {"filter", document{{"_id", 1}}}, {"$db", "shop"}};
+    static_cast<void>(client.ask(query));
+    return explained(query);
+  }
+};
+
+TEST_F(SessionOwnCommandUnserved, that_a_collection_is_disabled_is_told_without_proof) {
+  const auto reply = explained_of("off");
+  EXPECT_FALSE(flag(reply, "cacheable"));
+  EXPECT_EQ(text(reply, "reason"), "disabled");
+  EXPECT_EQ(text(reply, "not_now"), "");
+}
+
+TEST_F(SessionOwnCommandUnserved, that_the_gate_is_shut_is_told_without_proof) {
+  const auto reply = explained_of("strict");
+  EXPECT_TRUE(flag(reply, "cacheable"));
+  EXPECT_EQ(text(reply, "not_now"), "gate_shut");
+  EXPECT_FALSE(reply.view().find("gate"));
+}
+
+TEST_F(SessionOwnCommandUnserved, that_no_more_collections_are_tracked_is_told_without_proof) {
+  auto& namespaces = shared.coherence.namespaces();
+  for (int i = 0; !namespaces.is_full(); ++i) static_cast<void>(namespaces.find_or_add("other", std::to_string(i)));
+  const auto reply = explained_of("things");
+  EXPECT_FALSE(flag(reply, "cacheable"));
+  EXPECT_EQ(text(reply, "reason"), "namespace_limit");
 }
 
 TEST_F(SessionOwnCommand, after_a_read_memory_holds_it) {

@@ -2,6 +2,7 @@
 // in.
 #include <gtest/gtest.h>
 
+#include "auth/scram_client.hpp"
 #include "daemon/session/session.hpp"
 #include "session_world.hpp"
 
@@ -164,7 +165,84 @@ class SessionPooledUsers : public pooled_world {
     std::vector<std::string> faults;
     shared.users = user_table::make({{"ann", config::secret("pencil"), false, {}}}, nullptr, faults);
   }
+  // As SIGHUP does it.
+  void reload(const config::user& only) {
+    std::vector<std::string> faults;
+    const auto before = shared.users.load();
+    const auto after = user_table::make({only}, before.get(), faults);
+    shared.users.store(after);
+    after->succeed(*before);
+    shared.authorization.revoke_all();
+  }
+  static bool log_in(loopback_client& client, const char* password = "pencil") {
+    auth::scram_client scram(
+        auth::scram_hash::sha256, "ann",
+        [password](std::string_view salt, int rounds) {
+          return auth::salted_password(auth::scram_hash::sha256, password, salt, rounds);
+        },
+        "abc");
+    const auto ask = [&client](const char* command, const std::string& payload) {
+      return client.ask(document{{command, 1},
+                                 {"conversationId", 1},
+                                 {"mechanism", "SCRAM-SHA-256"},
+                                 {"payload", binary{0, byte_buffer(payload.begin(), payload.end())}},
+                                 {"options", document{{"skipEmptyExchange", true}}},
+                                 {"$db", "admin"}});
+    };
+    const auto first = ask("saslStart", scram.first());
+    const auto said = field_in(first.view(), "payload").value.subspan(5);
+    return is_ok(ask("saslContinue", *scram.final(protocol::as_text(said))));
+  }
+  static document ping_in_session() {
+    return document{{"ping", 1}, {"lsid", document{{"id", binary{4, byte_buffer(16)}}}}, {"$db", "admin"}};
+  }
 };
+
+// It got code 13 for ever on a connection that stayed open, and its sessions were another user's.
+TEST_F(SessionPooledUsers, who_logs_in_with_something_else_now_is_cut_and_owns_what_was_opened) {
+  loopback_client before(port());
+  ASSERT_TRUE(log_in(before));
+  EXPECT_TRUE(is_ok(before.ask(ping_in_session())));
+  reload({"ann", config::secret("crayon"), false, {}});
+  before.send(ping_in_session());
+  EXPECT_TRUE(before.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::user_changed), 1U);
+  loopback_client after(port());
+  ASSERT_TRUE(log_in(after, "crayon"));
+  EXPECT_TRUE(is_ok(after.ask(ping_in_session())));
+}
+
+TEST_F(SessionPooledUsers, who_is_idle_or_awaits_something_is_cut_by_the_next_sweep) {
+  upstream.on("find", [](const asked&) {
+    return document{{"cursor", document{{"firstBatch", array{}}, {"id", 77L}, {"ns", "shop.things"}}}, {"ok", 1.0}};
+  });
+  const held_answer held(okay());
+  upstream.on("getMore", held.handler());
+  loopback_client idle(port());
+  loopback_client awaiting(port());
+  ASSERT_TRUE(log_in(idle));
+  ASSERT_TRUE(log_in(awaiting));
+  EXPECT_TRUE(is_ok(awaiting.ask(find())));
+  awaiting.send(document{{"getMore", 77L}, {"collection", "things"}, {"maxTimeMS", 1000}, {"$db", "shop"}});
+  held.wait_until_asked_for();
+  reload({"bob", config::secret("pencil"), false, {}});
+  shared.settings.store(std::make_shared<const config::settings>(*shared.settings.load()));
+  EXPECT_TRUE(idle.is_closed_by_peer());
+  EXPECT_TRUE(awaiting.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::user_changed), 2U);
+  held.release();
+}
+
+TEST_F(SessionPooledUsers, new_rights_hold_on_the_connection_that_is_there) {
+  const document restricted{{"usersInfo", 1}, {"$db", "admin"}};
+  loopback_client client(port());
+  ASSERT_TRUE(log_in(client));
+  EXPECT_EQ(code_of(client.ask(restricted)), 13);
+  reload({"ann", config::secret("pencil"), true, {}});
+  EXPECT_TRUE(is_ok(client.ask(restricted)));
+  reload({"ann", config::secret("pencil"), false, {}});
+  EXPECT_EQ(code_of(client.ask(restricted)), 13);
+}
 
 TEST_F(SessionPooledUsers, a_stranger_owns_no_session) {
   loopback_client stranger(port());

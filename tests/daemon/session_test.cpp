@@ -91,6 +91,14 @@ TEST_F(Session, closes_on_a_wrong_checksum_F1) {
   expect_closed(message, disconnect::bad_checksum);
 }
 
+TEST_F(Session, more_sequences_than_any_command_has_are_answered_F3) {
+  const std::vector<sequence> sequences{{"a", {}}, {"b", {}}, {"c", {}}, {"d", {}}, {"e", {}}};
+  client.send(op_msg_message(ping(), {.flags = protocol::op_msg_flags::more_to_come}, sequences));
+  client.send(op_msg_message(ping(), {}, sequences));
+  EXPECT_EQ(code_of(client.reply()), 9);
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+}
+
 TEST_F(Session, takes_a_right_checksum_F1) {
   client.send(with_checksum(op_msg_message(ping())));
   EXPECT_TRUE(is_ok(client.reply()));
@@ -287,6 +295,15 @@ TEST_F(Session, a_reply_that_announces_another_one_unasked_ends_the_connection) 
 TEST_F(Session, refuses_other_commands_in_op_query) {
   client.send(op_query_message(ping()));
   EXPECT_EQ(code_of(client.reply()), 352);
+  EXPECT_EQ(counted(outcome::error, "ping"), 1U);
+  EXPECT_EQ(timed(outcome::error), 1U);
+}
+
+TEST_F(Session, a_hello_answered_here_is_timed_as_well) {
+  static_cast<void>(client.ask(document{{"hello", 1}, {"$db", "admin"}}));
+  static_cast<void>(client.ask(ping()));
+  EXPECT_EQ(counted(outcome::local, "hello"), 1U);
+  EXPECT_EQ(timed(outcome::local), 1U);
 }
 
 TEST_F(Session, ping_is_forwarded_U1) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cache/write_plan.hpp"
 #include "daemon/data_thread.hpp"
 #include "daemon/listener.hpp"
 #include "support/scripted_upstream.hpp"
@@ -73,6 +74,15 @@ class session_world : public ::testing::Test {
   [[nodiscard]] std::uint16_t port() const { return door.bound().port; }
   [[nodiscard]] std::uint64_t closed(disconnect why) const {
     return thread.metrics.disconnects[static_cast<std::size_t>(why)].value();
+  }
+  [[nodiscard]] std::uint64_t counted(outcome how, std::string_view command) const {
+    return thread.metrics.requests[static_cast<std::size_t>(how)][cache::command_label(command)].value();
+  }
+  [[nodiscard]] std::uint64_t timed(outcome how) const {
+    const auto& histogram = thread.metrics.request_duration[static_cast<std::size_t>(how)];
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i <= duration_histogram::bounds.size(); ++i) sum += histogram.bucket(i);
+    return sum;
   }
   [[nodiscard]] std::size_t finds() const { return upstream.count("find"); }
 

@@ -127,17 +127,25 @@ def test_projection_across_an_array(
     expect(daemon, connection, "projection_array", command)
 
 
-def test_first_read_of_a_connection_with_a_new_identity_is_unproven(
+def test_first_read_of_a_new_identity_is_unproven_and_no_bypass(
     servers: Servers, upstream: Upstream, database: str
 ) -> None:
+    """It is stored: counted among the reasons, they did not add up to the bypasses."""
     daemon = servers.daemon(upstream.uri)
     with RawConnection("127.0.0.1", daemon.port) as connection:
-        expect(
-            daemon,
-            connection,
-            "unproven",
-            {"find": "things", "filter": {"_id": 1}, "$db": database},
-        )
+        connection.request({"count": "things", "$db": database})
+        connection.request({"find": "things", "filter": {"_id": 1}, "$db": database})
+        connection.request({"find": "small", "filter": {"_id": 1}, "$db": database})
+
+        def bypasses() -> float:
+            return daemon.metrics().value("mongocached_requests_total", outcome="bypass")
+
+        wait_until(lambda: bypasses() >= 2, what="the bypasses to be counted")
+        metrics = daemon.metrics()
+        assert metrics.value("mongocached_unproven_misses_total") == 1
+        reasons = metrics.by(BYPASS, "reason")
+        assert "unproven" not in reasons
+        assert sum(reasons.values()) == bypasses()
 
 
 def test_documents_above_the_limit(servers: Servers, upstream: Upstream, database: str) -> None:

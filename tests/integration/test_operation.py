@@ -272,6 +272,28 @@ def test_log_lines_and_slow_requests(servers: Servers, upstream: Upstream, form:
         assert all(isinstance(line, dict) for line in slow)
 
 
+def test_slow_requests_do_not_fill_the_log(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri, config='[log]\nformat = "json"\nslow = "1us"\n')
+    sent = 200
+
+    def told() -> list[Any]:
+        lines = map(json.loads, daemon.process.log_text().splitlines())
+        return [line for line in lines if line.get("event") == "slow request"]
+
+    with RawConnection("127.0.0.1", daemon.port) as connection:
+        begun = time.monotonic()
+        for _ in range(sent):
+            connection.request({"count": "c", "$db": "operation"})
+        allowed = 10 + (time.monotonic() - begun) + 1
+        assert 10 <= len(told()) <= allowed
+
+        def leaves_out() -> bool:
+            connection.request({"count": "c", "$db": "operation"})
+            return any(line["unsaid"] > 0 for line in told())
+
+        wait_until(leaves_out, what="a line that counts what was left out")
+
+
 def test_what_awaits_is_not_slow(servers: Servers, upstream: Upstream) -> None:
     daemon = servers.daemon(upstream.uri, config='[log]\nslow = "20ms"\n')
     durations = "mongocached_request_duration_seconds_count"
