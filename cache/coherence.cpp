@@ -61,7 +61,8 @@ bool coherence::may_answer(const entry_meta& entry, const reader& who, instant n
 cluster_time coherence::fence(const namespace_state& ns, key_kind kind, std::uint64_t hash) const noexcept {
   if (!is_kept(guard::fence)) return 0;
   const auto of_namespace = ns.fence(kind);
-  return std::max(of_namespace, kind == key_kind::document ? flights_.fence(hash) : ns.lists().newest());
+  const auto of_key = kind == key_kind::document ? flights_.fence(hash) : ns.lists().newest();
+  return std::max({of_namespace, of_key, wide_fence_.load(std::memory_order_relaxed)});
 }
 
 bool coherence::may_adopt(const namespace_state& ns, key_kind kind, const entry& stored, cluster_time newest,
@@ -72,7 +73,7 @@ bool coherence::may_adopt(const namespace_state& ns, key_kind kind, const entry&
   // H is read before N: an event that is applied meanwhile raises N above it.
   const auto applied = stream_.applied_to();
   const auto written = std::max(newest, ns.lists().newest());
-  if (lower < ns.fence(kind)) return false;
+  if (lower < std::max(ns.fence(kind), wide_fence_.load())) return false;
   if (lower >= written) return true;
   if (!follows() || written > applied || !events_.leaves_alone(stored)) return false;
   lower = applied;
@@ -108,15 +109,16 @@ std::uint64_t coherence::void_document(namespace_state* ns, key_view key, cluste
   return held ? 1 : 0;
 }
 
-// A name that finds no room is never cached once the table is full; one that found none for being a stranger's may be
-// another's a moment later.
-coherence::marked coherence::place_of(const write_target& target, standing whose) {
+// Beyond the limit of names there is none, and nothing of it is ever cached.
+coherence::marked coherence::place_of(const write_target& target) {
   if (reaches_beyond_a_collection(target)) return {.everywhere = true};
-  auto* ns = namespaces_.find_or_add(target.db, target.collection, whose);
-  return {.ns = ns, .everywhere = ns == nullptr && whose == standing::stranger && !namespaces_.is_full()};
+  return {.ns = namespaces_.find_or_add(target.db, target.collection)};
 }
 
-void coherence::renew_wide(const write_target& target) {
+// Who reads what a majority has would else be given, and leave for the others, what was before. Namespaces that are met
+// later are reached, too.
+void coherence::renew_wide(const write_target& target, cluster_time at) {
+  raise(wide_fence_, at);
   for (auto* ns : target.reach == extent::everything ? namespaces_.all() : namespaces_.of_database(target.db)) {
     renew(*ns, key_kind::document);
     renew(*ns, key_kind::list);
@@ -125,8 +127,8 @@ void coherence::renew_wide(const write_target& target) {
 }
 
 // While it is marked nothing of it is looked up. It is dropped at its end: many may send what they may not do.
-coherence::marked coherence::mark(const write_target& target, std::uint64_t term, standing whose) {
-  auto as = place_of(target, whose);
+coherence::marked coherence::mark(const write_target& target, std::uint64_t term) {
+  auto as = place_of(target);
   if (as.everywhere) everywhere_.begin();
   auto* const ns = as.ns;
   if (ns == nullptr) return as;
@@ -173,7 +175,7 @@ void coherence::invalidate(const write_target& target, cluster_time at, std::uin
   const bool by_stream = relies_on_stream(target, term);
   if (as.everywhere) {
     if (by_stream) return everywhere_.raise_barrier(at);
-    return renew_wide(target);
+    return renew_wide(target, at);
   }
   auto* const ns = as.ns;
   if (ns == nullptr) return;
@@ -231,19 +233,18 @@ void coherence::unmark(const write_target& target, instant held_until, const mar
   }
 }
 
-pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative, standing whose)
-    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()), whose_(whose) {
+pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative)
+    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()) {
   if (tentative_) {
     owner_.everywhere_.begin();
     return;
   }
-  for (const auto& target : targets_) marked_.push_back(owner_.mark(target, term_, whose_));
+  for (const auto& target : targets_) marked_.push_back(owner_.mark(target, term_));
 }
 
 pending_write::~pending_write() {
-  // Unsettled: nobody learned the outcome, and nobody told us the time either; newest_ and a hold from now on are the
-  // best bounds.
-  if (!invalidated_) invalidate(0);
+  // Unsettled: nobody learned the outcome, and nobody told us the time either; newest_ is the best bound.
+  if (!invalidated_) invalidate(0, false);
   unmark();
 }
 
@@ -252,7 +253,7 @@ pending_write::~pending_write() {
 void pending_write::invalidate(cluster_time at, bool as_told) {
   fence_ = at != 0 ? at : owner_.newest_operation_time();
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    const auto as = tentative_ ? owner_.place_of(targets_[i], whose_) : marked_[i];
+    const auto as = tentative_ ? owner_.place_of(targets_[i]) : marked_[i];
     owner_.invalidate(targets_[i], fence_, term_, as, as_told);
   }
   invalidated_ = true;
@@ -270,12 +271,6 @@ void pending_write::unmark() {
     return owner_.everywhere_.end();
   }
   for (std::size_t i = 0; i < targets_.size(); ++i) owner_.unmark(targets_[i], held_until_, marked_[i]);
-}
-
-void pending_write::vouch() noexcept {
-  for (const auto& one : marked_) {
-    if (one.ns != nullptr) owner_.namespaces_.vouch(*one.ns);
-  }
 }
 
 std::vector<invalidation> pending_write::for_redis(bool strict) const {

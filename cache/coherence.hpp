@@ -130,7 +130,7 @@ class coherence {
     bool everywhere = false;
     bool judged = false;  // the lists were (W3)
   };
-  [[nodiscard]] marked mark(const write_target& target, std::uint64_t term, standing whose);
+  [[nodiscard]] marked mark(const write_target& target, std::uint64_t term);
   void judge_lists(namespace_state& ns, const write_target& target);
   void judge_lists(namespace_state& ns, const change_event& event);
   [[nodiscard]] static bool tells_whole_documents(const write_target& target) noexcept;
@@ -139,8 +139,8 @@ class coherence {
                   bool as_told = true);
   void unmark(const write_target& target, instant held_until, const marked& as);
   void renew(namespace_state& ns, key_kind kind) noexcept;
-  void renew_wide(const write_target& target);
-  [[nodiscard]] marked place_of(const write_target& target, standing whose);
+  void renew_wide(const write_target& target, cluster_time at);
+  [[nodiscard]] marked place_of(const write_target& target);
   // `term` is that of when the write began: what the stream told before it was followed, nobody heard.
   [[nodiscard]] bool relies_on_stream(const write_target& target, std::uint64_t term) const noexcept {
     return term != 0 && term == term_.load(std::memory_order_acquire) && !target.ddl && target.waits_for_stream;
@@ -166,6 +166,7 @@ class coherence {
   std::atomic<bool> log_begun_{false};
   std::atomic<std::size_t> batch_steps_{steps_a_batch};  // left for the events of this batch
   std::atomic<cluster_time> newest_{0};
+  std::atomic<cluster_time> wide_fence_{0};  // of writes that reached a database or everything, and wait for no stream
   std::atomic<cluster_time> applied_before_sample_{0};
 };
 
@@ -175,8 +176,7 @@ class pending_write {
  public:
   // `tentative`: a command that is not known to be a write. Nothing is dropped until its outcome, but nothing is looked
   // up meanwhile.
-  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false,
-                standing whose = standing::known);
+  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false);
   ~pending_write();
   pending_write(const pending_write&) = delete;
   pending_write& operator=(const pending_write&) = delete;
@@ -186,8 +186,6 @@ class pending_write {
   void invalidate(cluster_time at, bool as_told = true);
   // The outcome is not known: the server may still be carrying it out (W5).
   void invalidate_unknown(instant now);
-  // The server has carried it out: whoever sent it, it may be written there.
-  void vouch() noexcept;
   // Nothing was changed (a command that the server does not know, or that it refused).
   void forget() { invalidated_ = true; }
   // W1's last step, behind the invalidation in Redis.
@@ -206,7 +204,6 @@ class pending_write {
   const std::vector<write_target> targets_;
   const bool tentative_;
   const std::uint64_t term_;
-  const standing whose_;
   std::vector<coherence::marked> marked_;  // one a target; none of a tentative write
   bool invalidated_ = false;
   bool unmarked_ = false;

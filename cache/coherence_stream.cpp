@@ -93,7 +93,7 @@ void coherence::apply_ddl(std::string_view db, std::string_view collection, clus
   target.ddl = true;
   target.db = db;
   target.collection = collection;
-  if (is_kept(guard::ddl)) invalidate(target, at, 0, place_of(target, standing::known));
+  if (is_kept(guard::ddl)) invalidate(target, at, 0, place_of(target));
   auto& told = redis.emplace_back();
   told.everything = target.reach != extent::collection;
   told.ns = full_name(db, collection);
@@ -188,6 +188,7 @@ void coherence::void_history(bool same_upstream) {
   everywhere_.forget();
   flights_.forget_times();
   namespaces_.forget_times();
+  wide_fence_.store(0);
 }
 
 }  // namespace mongocached::cache

@@ -22,9 +22,6 @@
 
 namespace mongocached::cache {
 
-// Who brings a name up: a client that has logged in, or one that may be anybody.
-enum class standing : std::uint8_t { known, stranger };
-
 enum class cacheability : std::uint8_t {
   unknown,        // never asked, or asked too long ago, or DDL since
   plain,          // a plain collection: everything
@@ -78,7 +75,6 @@ class namespace_state {
   [[nodiscard]] std::uint64_t misses() const noexcept;
 
  private:
-  friend class namespace_table;
   struct side {
     std::atomic<std::uint64_t> generation{0};
     std::atomic<cluster_time> fence{0};
@@ -98,27 +94,20 @@ class namespace_state {
   std::atomic<cacheability> cacheability_{cacheability::unknown};
   std::atomic<instant::rep> good_until_{0};
   std::atomic<std::uint64_t> ddl_{0};
-  std::atomic<bool> on_trial_{false};
   const std::size_t threads_;
   const std::unique_ptr<thread_counts[]> counts_;
 };
 
-// All namespaces met so far; bounded, because names come from clients. Those of strangers are on trial until the server
-// has let somebody read or write there, and are no more than a tenth: who may do nothing must not keep the others'
-// names out. Any thread.
+// All namespaces met so far; bounded, because names come from clients. Any thread.
 class namespace_table {
  public:
   namespace_table(std::size_t limit, std::size_t threads) : limit_(limit), threads_(threads) {}
 
-  // Null once the limit is reached and the name is new: for ever if is_full(), else for strangers and for now.
-  [[nodiscard]] namespace_state* find_or_add(std::string_view db, std::string_view collection,
-                                             standing whose = standing::known);
-  // The server let somebody read or write it.
-  void vouch(namespace_state& ns) noexcept;
+  // Null once the limit is reached and the name is new.
+  [[nodiscard]] namespace_state* find_or_add(std::string_view db, std::string_view collection);
   [[nodiscard]] namespace_state* find(std::string_view name) const;
-  // The limit is reached: a new name is not tracked, whoever brings it up.
+  // The limit is reached: a new name is not tracked.
   [[nodiscard]] bool is_full() const;
-  [[nodiscard]] bool has_room(standing whose) const;  // for a new name of theirs
   // Never used before in this process.
   [[nodiscard]] std::uint64_t next_generation() noexcept { return ++last_generation_; }
   // N of a namespace that nobody has met yet: an event of this time has passed.
@@ -128,8 +117,6 @@ class namespace_table {
   [[nodiscard]] std::vector<namespace_state*> of_database(std::string_view db) const;
 
  private:
-  [[nodiscard]] bool may_try(standing whose) const noexcept;
-
   struct text_hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
@@ -138,7 +125,6 @@ class namespace_table {
   const std::size_t threads_;
   std::atomic<std::uint64_t> last_generation_{0};
   std::atomic<cluster_time> newest_event_{0};
-  std::atomic<std::size_t> on_trial_{0};
   mutable std::shared_mutex mutex_;
   std::unordered_map<std::string, std::unique_ptr<namespace_state>, text_hash, std::equal_to<>> states_;
 };

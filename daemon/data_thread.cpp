@@ -178,11 +178,10 @@ const data_thread::known_namespace* data_thread::met_namespace(std::string_view 
   return nullptr;
 }
 
-const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection,
-                                                                cache::standing whose) {
+const data_thread::known_namespace* data_thread::find_namespace(std::string_view db, std::string_view collection) {
   if (const auto* known = met_namespace(db, collection)) return known;
   if (!cache::is_user_namespace(db, collection)) return nullptr;
-  auto* state = shared.coherence.namespaces().find_or_add(db, collection, whose);
+  auto* state = shared.coherence.namespaces().find_or_add(db, collection);
   if (state == nullptr) return nullptr;
   auto& fresh = namespaces_[name_];
   fresh.settings = settings->cache_for(name_);

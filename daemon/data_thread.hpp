@@ -100,8 +100,7 @@ class data_thread {
     const config::cache_settings* settings = nullptr;  // [cache] as it stands for this namespace
   };
   // Null for a namespace that may not be cached by its name, or once too many are tracked. Valid until the next sweep.
-  [[nodiscard]] const known_namespace* find_namespace(std::string_view db, std::string_view collection,
-                                                      cache::standing whose);
+  [[nodiscard]] const known_namespace* find_namespace(std::string_view db, std::string_view collection);
   // The same of one that this thread has met; null for any other. For what anybody may send: it tracks nothing new.
   [[nodiscard]] const known_namespace* met_namespace(std::string_view db, std::string_view collection);
   // To be told true when the upstream's snapshot changes. Forgotten once nobody else knows it.

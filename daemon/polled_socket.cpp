@@ -10,10 +10,6 @@
 namespace mongocached::daemon {
 namespace {
 
-// A plain socket is told of edges: once for whatever arrives, be it read or not.
-constexpr std::uint32_t arrivals = std::uint32_t{EPOLLET} | EPOLLIN | EPOLLRDHUP;
-constexpr std::uint32_t endings = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-
 polled_socket::result outcome_of(ssize_t got) noexcept {
   using state = polled_socket::result::state;
   if (got >= 0) return {static_cast<std::size_t>(got), state::ok};
@@ -26,7 +22,7 @@ polled_socket::polled_socket(poller& poller, int fd, std::function<void()> on_re
     : poller_(poller), fd_(fd), on_readable_(std::move(on_readable)) {}
 
 bool polled_socket::open() {
-  registered_ = wanted_events();
+  registered_ = EPOLLIN;
   return poller_.add(fd_, *this, registered_);
 }
 
@@ -40,11 +36,6 @@ void polled_socket::close() noexcept {
   if (waiting_) asio::post(poller_.get_executor(), std::move(waiting_));
 }
 
-void polled_socket::use(std::unique_ptr<tls_layer> tls) noexcept {
-  tls_ = std::move(tls);
-  if (registered_ != 0) update();
-}
-
 void polled_socket::reading(bool wanted) {
   reading_ = wanted;
   // Holding back costs nothing unless the client does send meanwhile: see on_events().
@@ -52,22 +43,18 @@ void polled_socket::reading(bool wanted) {
 }
 
 std::uint32_t polled_socket::wanted_events() const noexcept {
-  if (!tls_) return awaited_ == EPOLLOUT ? arrivals | EPOLLOUT : arrivals;
   if (awaited_ != 0) return awaited_;
   if (!reading_) return 0;
   // Of bytes that the TLS layer holds already the kernel would say nothing, but that there is room to send comes at
   // once.
-  const bool at_once = tls_->holds_bytes() || tls_->blocked_on() == EPOLLOUT;
+  const bool at_once = tls_ && (tls_->holds_bytes() || tls_->blocked_on() == EPOLLOUT);
   return at_once ? std::uint32_t{EPOLLIN} | EPOLLOUT : std::uint32_t{EPOLLIN};
 }
 
 void polled_socket::update() {
   const std::uint32_t wanted = wanted_events();
-  // A change of what is registered makes the kernel look again, where an edge has passed already.
-  const bool again = !tls_ && (awaited_ == EPOLLOUT || is_owed());
-  if (fd_ < 0 || (wanted == registered_ && !removed_ && !again)) return;
+  if (fd_ < 0 || (wanted == registered_ && !removed_)) return;
   registered_ = wanted;
-  told_ = false;
   if (std::exchange(removed_, false)) {
     static_cast<void>(poller_.add(fd_, *this, wanted));
   } else {
@@ -77,23 +64,12 @@ void polled_socket::update() {
 
 void polled_socket::on_events(std::uint32_t events) {
   if (fd_ < 0) return;
-  if (tls_) return on_level(events);
-  if ((events & (EPOLLIN | endings)) != 0) told_ = true;
-  if ((events & endings) != 0) ended_ = true;
-  if (awaited_ != 0) {
-    if ((events & (awaited_ | EPOLLERR | EPOLLHUP)) != 0) resume();
-  } else if (is_owed()) {
-    on_readable_();
-  }
-  if (is_owed()) update();
-}
-
-void polled_socket::on_level(std::uint32_t events) {
   if (awaited_ != 0 && (events & (awaited_ | EPOLLERR | EPOLLHUP)) != 0) {
-    resume();
+    awaited_ = 0;
+    if (auto waiting = std::move(waiting_)) waiting();
   } else if (awaited_ == 0 && reading_) {
     on_readable_();
-    update();
+    if (tls_) update();
   } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
     // These cannot be masked: a peer that reset while its request is under way would wake us for ever.
     poller_.remove(fd_);
@@ -104,22 +80,11 @@ void polled_socket::on_level(std::uint32_t events) {
   }
 }
 
-void polled_socket::resume() {
-  awaited_ = 0;
-  if (auto waiting = std::move(waiting_)) waiting();
-}
-
-// Of a stream, less than was asked for is all there is (epoll(7), question 9), but for its end.
-polled_socket::result polled_socket::receive_plain(std::span<std::uint8_t> into) noexcept {
+polled_socket::result polled_socket::receive(std::span<std::uint8_t> into) {
+  if (tls_) return tls_->receive(into);
   const auto got = ::recv(fd_, into.data(), into.size(), MSG_DONTWAIT);
-  const bool all = got < 0 ? errno == EAGAIN : static_cast<std::size_t>(got) < into.size();
-  if (all && !ended_) told_ = false;
   if (got == 0) return {0, result::state::ended};
   return outcome_of(got);
-}
-
-polled_socket::result polled_socket::receive(std::span<std::uint8_t> into) {
-  return tls_ ? tls_->receive(into) : receive_plain(into);
 }
 
 polled_socket::result polled_socket::send(protocol::byte_view bytes) {

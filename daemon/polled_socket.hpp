@@ -1,12 +1,6 @@
 // A connected socket, of a client or to the upstream, plain or under TLS: served by the thread's poller, awaited only
 // where it will not take or give bytes at once. One thread.
-//
-// A plain socket is registered edge-triggered: the kernel then looks at it once for what has arrived, where it looks
-// again behind every event of a level-triggered one. What is left unread costs an epoll_ctl when it is waited for. One
-// under TLS stays level-triggered: how much OpenSSL reads is its own business.
 #pragma once
-
-#include <sys/epoll.h>
 
 #include <functional>
 #include <memory>
@@ -39,7 +33,7 @@ class polled_socket final : private poll_target {
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
 
   // From now on everything passes through `tls`, which was made for this descriptor.
-  void use(std::unique_ptr<tls_layer> tls) noexcept;
+  void use(std::unique_ptr<tls_layer> tls) noexcept { tls_ = std::move(tls); }
   // Null: plain.
   [[nodiscard]] tls_layer* tls() noexcept { return tls_.get(); }
   [[nodiscard]] int descriptor() const noexcept { return fd_; }
@@ -76,14 +70,7 @@ class polled_socket final : private poll_target {
   };
 
   void on_events(std::uint32_t events) override;
-  void on_level(std::uint32_t events);
-  void resume();
   void update();
-  // The kernel has told of something that is waited for, and will not tell of it again by itself.
-  [[nodiscard]] bool is_owed() const noexcept {
-    return fd_ >= 0 && told_ && (awaited_ == 0 ? reading_ : awaited_ == EPOLLIN);
-  }
-  [[nodiscard]] result receive_plain(std::span<std::uint8_t> into) noexcept;
   [[nodiscard]] std::uint32_t wanted_events() const noexcept;
   void wait(bool to_read, suspended waiting);
   [[nodiscard]] bool holds_bytes() const noexcept { return tls_ && tls_->holds_bytes(); }
@@ -92,9 +79,7 @@ class polled_socket final : private poll_target {
   int fd_;
   const std::function<void()> on_readable_;
   bool reading_ = true;
-  bool told_ = false;          // of an edge: something to read, which has not all been read
-  bool ended_ = false;         // the peer sends no more: what is read last is the end
-  bool removed_ = false;       // from the poller: the peer reset while nobody read (under TLS)
+  bool removed_ = false;       // from the poller: the peer reset while nobody read
   std::uint32_t awaited_ = 0;  // what a coroutine waits for
   std::uint32_t registered_ = 0;
   suspended waiting_;

@@ -4,9 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <boost/asio/post.hpp>
+#include <array>
 #include <cerrno>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 
@@ -15,6 +15,7 @@
 namespace mongocached::daemon {
 namespace {
 
+constexpr int batch_size = 128;
 // Batches served in one go before the rest of the thread's work (upstream, Redis, timers) gets its turn.
 constexpr int batches_in_a_row = 4;
 // Behind fewer events than this the next look would most likely find nothing.
@@ -68,35 +69,29 @@ void poller::remove(int fd) noexcept {
 
 void poller::wait() {
   if (stopped_) return;
-  const auto again = [this](const error_code& ec) {
+  epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](const error_code& ec) {
     if (ec) return;
     serve();
     wait();
-  };
-  // Of what was taken from the kernel it says nothing any more.
-  if (has_untold()) return asio::post(epoll_.get_executor(), [again] { again({}); });
-  epoll_.async_wait(asio::posix::descriptor_base::wait_read, again);
+  });
 }
 
 int poller::serve_batch(int timeout_ms) {
-  if (!has_untold()) {
-    told_ = 0;
-    taken_ = std::max(::epoll_wait(epoll_.native_handle(), ready_.data(), batch_size, timeout_ms), 0);
-  }
+  std::array<epoll_event, batch_size> ready;
+  const int count = ::epoll_wait(epoll_.native_handle(), ready.data(), batch_size, timeout_ms);
   // The bell may come behind a socket that has been in the kernel's list since before it rang: none is served then.
   if (woken_) {
     woken_ = false;
     return 0;
   }
-  const int before = told_;
-  while (has_untold() && !bell_.rung) {  // what came later than the bell waits until Asio has served its own
-    const auto& event = ready_[static_cast<std::size_t>(told_++)];
+  if (count <= 0) return count;
+  for (const auto& event : std::span(ready).first(static_cast<std::size_t>(count))) {
     static_cast<poll_target*>(event.data.ptr)->on_events(event.events);
+    if (bell_.rung) break;  // what came later waits until Asio has served its own, and is told again
   }
-  if (told_ == before) return 0;
   after_batch_();
-  if (!has_untold()) retired_.clear();
-  return told_ - before;
+  retired_.clear();
+  return count;
 }
 
 void poller::serve() {
@@ -107,7 +102,7 @@ void poller::serve() {
   bell_.rung = false;
   for (int round = 1; !stopped_ && !bell_.rung; ++round) {
     const int count = serve_batch(timeout_ms);
-    if (count == 0) return;
+    if (count <= 0) return;
     served_ = clock::now();
     if (lively && !outside_wait::any()) {
       if (served_ - begun >= longest_stay) return;

@@ -1,4 +1,4 @@
-// Readiness of client and upstream sockets: a socket is registered once and then costs no system call
+// Readiness of client and upstream sockets, level-triggered: a socket is registered once and then costs no system call
 // of its own, where Asio's reactor needs one (epoll_ctl) for every message waited for. The poller's own descriptor
 // hangs in the io_context like any other, and many sockets are served for one wake-up of it. One thread.
 //
@@ -8,9 +8,6 @@
 // posted to the io_context meanwhile waits no longer than that.
 #pragma once
 
-#include <sys/epoll.h>
-
-#include <array>
 #include <atomic>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
@@ -50,7 +47,7 @@ class poller {
   [[nodiscard]] bool add(int fd, poll_target& target, std::uint32_t events) noexcept;
   void change(int fd, poll_target& target, std::uint32_t events) noexcept;
   void remove(int fd) noexcept;
-  // Keeps a target whose descriptor was closed until the batch has been told: it may still name it.
+  // Keeps a target whose descriptor was closed until the next batch has been told: this one may still name it.
   void retire(std::shared_ptr<void> target) { retired_.push_back(std::move(target)); }
 
  private:
@@ -71,16 +68,10 @@ class poller {
 
   void wait();
   void serve();
-  // Serves one batch, or what was left of one; how many. 0: none, or woken and they are left for later.
+  // Serves one batch; how many there were, or not above 0: none, or woken and they are left for later.
   int serve_batch(int timeout_ms);
-  [[nodiscard]] bool has_untold() const noexcept { return told_ < taken_; }
-
-  static constexpr int batch_size = 128;
 
   bell bell_;
-  std::array<epoll_event, batch_size> ready_{};  // the batch: `taken_` of them are from the kernel, `told_` were served
-  int taken_ = 0;
-  int told_ = 0;
   std::atomic<bool> woken_{false};
   asio::posix::basic_stream_descriptor<executor> epoll_;
   std::chrono::steady_clock::time_point served_;  // when the last batch had been served

@@ -126,8 +126,7 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
     }
   }
   const bool settled = kind == cacheability::plain || (kind == cacheability::not_cacheable && !refused);
-  const auto lifetime =
-      settled ? s.thread().find_namespace(ns.db(), ns.collection(), s.standing())->settings->ttl : soon;
+  const auto lifetime = settled ? s.thread().find_namespace(ns.db(), ns.collection())->settings->ttl : soon;
   ns.set_cacheability(kind, asked + lifetime, ddl_seen);
   s.shared().log.debug("cache", "collection looked at", {{"namespace", ns.name()}, {"verdict", name_of(kind)}});
   co_return true;

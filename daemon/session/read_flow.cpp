@@ -55,7 +55,7 @@ task<void> read_flow::bypass(cache::bypass_reason reason) {
   abandon();
   shorten_max_time(r_, data_thread::now() - r_.received);
   // Of a collection that is never cached nothing else would prove that its client may read it, and be told so.
-  auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
+  const auto* const proves = reason == cache::bypass_reason::namespace_kind ? ns_ : nullptr;
   return relay(s_, r_, {outcome::bypass, reason}, proves);
 }
 
@@ -74,7 +74,7 @@ void read_flow::plan_by(const cache::read_rules& rules) {
 cache::bypass_reason read_flow::prepare() {
   const auto& command = r_.command;
   if (!cache::is_user_namespace(command.db, command.collection)) return cache::bypass_reason::internal_namespace;
-  const auto* known = s_.thread().find_namespace(command.db, command.collection, s_.standing());
+  const auto* known = s_.thread().find_namespace(command.db, command.collection);
   if (known == nullptr) return cache::bypass_reason::namespace_limit;
   ns_ = known->state;
   settings_ = known->settings;

@@ -140,7 +140,7 @@ task<void> read_flow::fill() {
   }
   if (how != exchange::ok) co_return co_await end_in(how);
   const bool reshaped = changes.whole_document || changes.ids != nullptr;
-  if (reply.viewed && reply.view.ok) s_.prove(*ns_, sent_, proofs_epoch);
+  if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
   bool taken = false;
   if (!reply.whole) {
     reject(reply.crowded_out ? fill_rejection::memory : fill_rejection::size);

@@ -223,7 +223,7 @@ void leave_deposed(session& s, const protocol::reply_view& reply) {
   }
 }
 
-task<void> relay(session& s, request& r, verdict v, cache::namespace_state* proves) {
+task<void> relay(session& s, request& r, verdict v, const cache::namespace_state* proves) {
   if (v.how == outcome::bypass) s.thread().uncached.note(r.command, v.reason, s.thread().dice);
   const auto sent = proves != nullptr ? data_thread::now() : cache::instant();
   const auto proofs_epoch = proves != nullptr ? s.shared().authorization.epoch() : 0;
@@ -235,7 +235,7 @@ task<void> relay(session& s, request& r, verdict v, cache::namespace_state* prov
   if (how == exchange::ok && !reply_expected && s.pooled() != nullptr) how = co_await settle_unanswered(s);
   while (how == exchange::ok && more) {
     how = co_await receive(s, reply, session::whole_limit, may_stream);
-    if (proves != nullptr && reply.viewed && reply.view.ok) s.prove(*proves, sent, proofs_epoch);
+    if (proves != nullptr && reply.viewed && reply.view.ok) s.identity().prove(*proves, sent, proofs_epoch);
     if (how == exchange::ok) how = co_await deliver(s, reply);
     more = (reply.flags & protocol::op_msg_flags::more_to_come) != 0;
     if (how == exchange::ok && reply.viewed) leave_deposed(s, reply.view);

@@ -40,7 +40,7 @@ using step = std::function<task<void>()>;
 
 // All of it, with exhaust replies until `moreToCome` clears. Counts and logs the request. `proves`: of a find, the
 // namespace that an ok answer lets this client read (I2).
-[[nodiscard]] task<void> relay(session& s, request& r, verdict v, cache::namespace_state* proves = nullptr);
+[[nodiscard]] task<void> relay(session& s, request& r, verdict v, const cache::namespace_state* proves = nullptr);
 // The answer to a request that could not be carried out (F3, F5).
 [[nodiscard]] task<void> fail(session& s, request& r, exchange how);
 // A document of our own as the answer. Reads what is left of the request first; sends nothing where none is asked for.

@@ -54,7 +54,7 @@ std::variant<request, refusal> request_of(session& s, const request& asked, prot
 // Nothing that is relayed for one of these reasons proves anything: whoever waited for the proof would wait for ever.
 bypass_reason judge_namespace(session& s, const explanation& of, const config::cache_settings& settings) {
   const auto& namespaces = s.shared().coherence.namespaces();
-  if (namespaces.find(of.ns) == nullptr && !namespaces.has_room(s.standing())) return bypass_reason::namespace_limit;
+  if (namespaces.find(of.ns) == nullptr && namespaces.is_full()) return bypass_reason::namespace_limit;
   return settings.enabled ? bypass_reason::none : bypass_reason::disabled;
 }
 

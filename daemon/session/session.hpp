@@ -65,15 +65,6 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] process& shared() noexcept { return thread_.shared; }
   [[nodiscard]] client_identity& identity() noexcept { return identity_; }
   [[nodiscard]] pooled_client* pooled() noexcept { return pooled_.get(); }  // null: passthrough
-  // Who has not logged in to an upstream that clients log in to themselves may be anybody.
-  [[nodiscard]] cache::standing standing() const noexcept {
-    return pooled_ || identity_.is_authenticated() ? cache::standing::known : cache::standing::stranger;
-  }
-  // A find there, sent then, was answered: its sender may read it, and somebody may.
-  void prove(cache::namespace_state& ns, cache::instant sent, std::uint64_t epoch_when_sent) {
-    identity_.prove(ns, sent, epoch_when_sent);
-    shared().coherence.namespaces().vouch(ns);
-  }
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }

@@ -87,7 +87,7 @@ void note_modes(session& s, std::vector<cache::write_target>& targets) {
 
 task<void> begin(session& s, write_state& write) {
   note_modes(s, write.targets);
-  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative, s.standing());
+  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative);
   co_await announce(s, write);
 }
 
@@ -200,7 +200,6 @@ task<exchange> write_through(session& s, request& r, const cache::write_plan& pl
   } else {
     static const upstream_reply untold;
     settle_locally(s, *write.pending, plan.uncommitted ? untold : reply);
-    if (reply.viewed && reply.view.ok) write.pending->vouch();
     note_writing_cursor(s, r, plan, reply);
     co_await invalidate_shared(s, write);
   }

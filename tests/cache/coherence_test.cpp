@@ -185,6 +185,19 @@ TEST_F(Coherence, a_write_of_the_database_reaches_its_collections_W4) {
   EXPECT_EQ(found(a), "");
 }
 
+// Who reads what a majority has would be given what was before, and leave it for the others.
+TEST_F(Coherence, a_wide_write_fences_every_namespace_also_those_met_later_R4) {
+  for (const auto& target : {target_of(extent::everything), target_of(extent::database, "shop")}) {
+    const auto at = all.fence(ns, key_kind::document, a.hash) + 7;
+    write(target, at);
+    const auto& later = *all.namespaces().find_or_add("shop", "met at " + std::to_string(at));
+    for (const auto kind : {key_kind::document, key_kind::list}) {
+      EXPECT_EQ(all.fence(ns, kind, a.hash), at);
+      EXPECT_EQ(all.fence(later, kind, a.hash), at);
+    }
+  }
+}
+
 TEST_F(Coherence, a_write_of_another_database_leaves_this_one) {
   fill(a, "value");
   write(target_of(extent::database, "other"));
@@ -333,33 +346,6 @@ TEST_F(Coherence, beyond_the_limit_of_namespaces_a_write_is_harmless) {
   pending.invalidate(5);
   pending.unmark();
   EXPECT_FALSE(small.blocked(start));
-}
-
-// Another may bring the name up while the write is on its way, and it is not marked then.
-TEST_F(Coherence, a_strangers_write_beyond_his_part_of_the_names_blocks_everything_R1) {
-  coherence small(local, {.max_namespaces = 10});
-  pending_write one_name(small, one(keys_target({"a"}, "one")), false, standing::stranger);
-  EXPECT_FALSE(small.blocked(start));
-  pending_write another(small, one(keys_target({"a"}, "two")), false, standing::stranger);
-  EXPECT_TRUE(small.blocked(start));
-  auto& meanwhile = *small.namespaces().find_or_add("shop", "two");
-  const auto generation = meanwhile.generation(key_kind::document);
-  another.invalidate(5);
-  another.unmark();
-  EXPECT_FALSE(small.blocked(start));
-  EXPECT_NE(meanwhile.generation(key_kind::document), generation);
-  EXPECT_FALSE(meanwhile.writes(key_kind::list).pending());
-  one_name.forget();
-}
-
-TEST_F(Coherence, a_strangers_write_that_was_carried_out_vouches_for_its_name) {
-  coherence small(local, {.max_namespaces = 10});
-  {
-    pending_write pending(small, one(keys_target({"a"}, "one")), false, standing::stranger);
-    pending.invalidate(5);
-    pending.vouch();
-  }
-  EXPECT_NE(small.namespaces().find_or_add("shop", "two", standing::stranger), nullptr);
 }
 
 TEST_F(Coherence, redis_is_told_the_keys_and_the_fence_W2) {

@@ -115,30 +115,6 @@ TEST(namespace_table, is_bounded_but_keeps_those_it_has) {
   EXPECT_EQ(table.find_or_add("shop", "things"), state);
 }
 
-TEST(namespace_table, strangers_bring_up_no_more_than_a_tenth_that_nobody_was_let_into) {
-  namespace_table table(20, 1);
-  auto* first = table.find_or_add("shop", "a", standing::stranger);
-  ASSERT_NE(first, nullptr);
-  ASSERT_NE(table.find_or_add("shop", "b", standing::stranger), nullptr);
-  EXPECT_EQ(table.find_or_add("shop", "c", standing::stranger), nullptr);
-  EXPECT_FALSE(table.is_full());
-  EXPECT_FALSE(table.has_room(standing::stranger));
-  EXPECT_TRUE(table.has_room(standing::known));
-  EXPECT_NE(table.find_or_add("shop", "d", standing::known), nullptr);
-  EXPECT_EQ(table.find_or_add("shop", "a", standing::stranger), first);
-  table.vouch(*first);
-  table.vouch(*first);
-  EXPECT_NE(table.find_or_add("shop", "c", standing::stranger), nullptr);
-  EXPECT_EQ(table.find_or_add("shop", "e", standing::stranger), nullptr);
-}
-
-TEST(namespace_table, is_full_for_everybody) {
-  namespace_table table(1, 1);
-  EXPECT_NE(table.find_or_add("shop", "a"), nullptr);
-  EXPECT_TRUE(table.is_full());
-  EXPECT_EQ(table.find_or_add("shop", "b", standing::stranger), nullptr);
-}
-
 TEST(namespace_table, never_gives_a_generation_twice) {
   namespace_table table(10, 1);
   const auto& first = *table.find_or_add("shop", "things");

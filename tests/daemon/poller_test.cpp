@@ -7,7 +7,6 @@
 
 #include <array>
 #include <boost/asio/post.hpp>
-#include <chrono>
 #include <functional>
 #include <thread>
 
@@ -139,16 +138,6 @@ TEST_F(Poller, what_was_posted_comes_before_what_becomes_ready_after_the_wake_up
   stir();
   context.run();
   EXPECT_EQ(told, 20);
-}
-
-// The kernel tells of an edge once, and it was taken together with the bell that comes first.
-TEST_F(Poller, an_edge_that_came_with_a_wake_up_is_told_afterwards) {
-  sockets.change(ends[0], *this, EPOLLIN | EPOLLET);
-  told_of = [this](std::uint32_t) { sockets.stop(); };
-  stir();
-  sockets.wake();
-  context.run_for(std::chrono::seconds(30));
-  EXPECT_EQ(told, 1);
 }
 
 }  // namespace
