@@ -6,6 +6,7 @@ the replies to one command back, and says when such a command has come.
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import struct
 import threading
@@ -70,6 +71,10 @@ class ScriptedUpstream:
 
     def received(self, command: Document, sections: bytes) -> None:
         """For who looks at them: the bytes behind the command's body."""
+
+    def leaves_behind(self, _command: Document) -> bool:
+        """For who has it close a connection along with the answer to this."""
+        return False
 
     def answer(self, command: Document) -> Document:
         name = next(iter(command))
@@ -157,4 +162,9 @@ class _Connection(socketserver.StreamRequestHandler):
                 continue
             answered_with = OP_REPLY if opcode == OP_QUERY else OP_MSG
             sizes = struct.pack("<iiii", 16 + len(answer), 0, request_id, answered_with)
+            if self.server.upstream.leaves_behind(command):  # reply and end in one segment
+                self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+                self.wfile.write(sizes + answer)
+                self.connection.shutdown(socket.SHUT_WR)
+                return
             self.wfile.write(sizes + answer)
