@@ -33,10 +33,22 @@ bool value_fits(entry_kind kind, byte_view value) noexcept {
   return protocol::bson_view::parse(value).has_value();
 }
 
+// The letters of a tail, each at most once, and zeros behind them.
+bool tail_fits(const std::uint8_t* tail) noexcept {
+  constexpr std::string_view letters("oct");
+  const auto* const end = std::find(tail, tail + sizeof entry_meta::tail, 0);
+  if (end == tail + sizeof entry_meta::tail) return false;
+  for (const auto* at = tail; at != end; ++at) {
+    if (letters.find(static_cast<char>(*at)) == std::string_view::npos || std::find(tail, at, *at) != at) return false;
+  }
+  return std::all_of(end, tail + sizeof entry_meta::tail, [](std::uint8_t byte) { return byte == 0; });
+}
+
 bool header_fits(byte_view bytes) noexcept {
   const auto* at = bytes.data();
   return std::memcmp(at, magic, sizeof magic) == 0 && at[kind_at] <= static_cast<std::uint8_t>(entry_kind::too_large) &&
          at[level_at] <= static_cast<std::uint8_t>(entry_level::majority) && at[covered_at] <= 1 && at[zero_at] == 0 &&
+         tail_fits(at + tail_at) &&
          load_le<std::uint32_t>(at + checksum_at) == protocol::crc32c(bytes.subspan(body_at));
 }
 

@@ -1,5 +1,6 @@
 #include "protocol/command_view.hpp"
 
+#include <limits>
 #include <utility>
 
 namespace mongocached::protocol {
@@ -130,7 +131,7 @@ bool take_read_preference(const bson_element& element, command_view& out) noexce
 
 bool take_max_time(const bson_element& element, command_view& out) noexcept {
   const auto milliseconds = element.integer();
-  if (!milliseconds || *milliseconds < 0) return false;
+  if (!milliseconds || *milliseconds < 0 || *milliseconds > std::numeric_limits<std::int32_t>::max()) return false;
   out.max_time_ms = *milliseconds;
   return true;
 }

@@ -22,7 +22,7 @@ struct sample {
     entry.meta.kind = kind;
     entry.meta.level = entry_level::majority;
     entry.meta.tail[0] = 'o';
-    entry.meta.tail[3] = 'c';
+    entry.meta.tail[1] = 'c';
     entry.meta.covered = kind == entry_kind::document;
     entry.lifetime_ms = 77;
     entry.meta.lower = 0x1122334455667788;
@@ -134,6 +134,9 @@ TEST(stored_form, a_valid_checksum_does_not_excuse_bad_fields) {
                           {40, 4, "kind"},
                           {40, 1, "absent with a value"},
                           {41, 2, "level"},
+                          {42, 'x', "a letter that no tail has"},
+                          {43, 'o', "a letter twice"},
+                          {45, 't', "a tail without an end"},
                           {46, 2, "covered"},
                           {47, 1, "padding"},
                           {68, 8, "key size"},

@@ -238,7 +238,7 @@ TEST(command_view, max_time_of_any_integral_number) {
 }
 
 TEST(command_view, max_time_not_modelled) {
-  for (const auto& time : std::vector<value>{-1, 0.5, "1", null_value{}, decimal_zero}) {
+  for (const auto& time : std::vector<value>{-1, 0.5, "1", null_value{}, decimal_zero, 2'147'483'648L}) {
     const viewed v(find_with("maxTimeMS", time));
     EXPECT_EQ(v.view.max_time_ms, 0);
     EXPECT_TRUE(v.view.unmodelled);
