@@ -212,11 +212,13 @@ read_flow::lookup read_flow::look_in_memory() {
 }
 
 // R4, R5: registers a flight for each key that is missing, or joins the one that is under way. `last`: it is not to be
-// joined once more where its answer will not do.
+// joined once more where its answer will not do. Where events are told the client's afterClusterTime is no L: a write
+// of before it that is still on its way may become visible behind the read, and its event would be taken for one that
+// the answer contains. What H or the key's own writes reached was there when it began.
 read_flow::following read_flow::follow_or_lead(bool last) {
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
-  lower_ = std::max(r_.command.after_cluster_time, applied);
+  lower_ = coherence.follows() ? applied : std::max(r_.command.after_cluster_time, applied);
   // One key may join another request's flight; a batch leads what it can and reads the rest for itself. What a flight
   // of before brings may be older than mode strict allows. Who has not logged in will have been proven by the answer
   // that he waits for, if it came to anybody like him.
@@ -236,7 +238,7 @@ read_flow::following read_flow::follow_or_lead(bool last) {
     lower_ = std::max(lower_, fence);
     if (w.apart) continue;
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(needed, applied), anew},
+    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(fence, lower_), anew},
                                            may_join, now_, std::ref(join));
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;

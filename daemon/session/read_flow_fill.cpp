@@ -47,7 +47,8 @@ bool is_the_clients_own(const request& r, const upstream_reply& reply) {
 
 // R4: a read may not ask for a time that the primary has not reached yet, as far as is known.
 bool read_flow::raise_lower() {
-  if (lower_ > s_.shared().coherence.newest_operation_time()) return false;
+  const auto read_from = std::max(lower_, r_.command.after_cluster_time);
+  if (read_from > s_.shared().coherence.newest_operation_time()) return false;
   for (const auto& w : wanted_) {
     if (w.flight) s_.shared().coherence.flights().set_lower(*w.flight, lower_);
   }
