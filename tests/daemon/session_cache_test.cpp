@@ -1,6 +1,7 @@
 // What a session serves from the cache, and what takes it out again.
 #include <gtest/gtest.h>
 
+#include "cache/document_id.hpp"
 #include "protocol/compression.hpp"
 #include "session_world.hpp"
 
@@ -395,6 +396,24 @@ TEST_F(SessionCache, what_a_transaction_writes_that_began_elsewhere_stays_out_un
   static_cast<void>(client.ask(find()));
   static_cast<void>(client.ask(find()));
   EXPECT_EQ(finds(), before + 2);
+}
+
+// A write of time 7, on its way while this was read, becomes visible behind it: its event must not find the entry of 9.
+TEST_F(SessionCache, what_a_causal_client_reads_is_stored_as_of_what_the_stream_had_told_R4) {
+  auto& coherence = shared.coherence;
+  coherence.follow(true);
+  coherence.applied(5);
+  coherence.saw_operation_time(9);
+  const document id{{"_id", 1}};
+  const document since{{"afterClusterTime", timestamp{9}}};
+  EXPECT_TRUE(is_ok(client.ask(document{{"find", "things"}, {"filter", id}, {"readConcern", since}, {"$db", "shop"}})));
+  EXPECT_TRUE(is_ok(client.ask(ping())));
+  byte_buffer key;
+  cache::begin_key(key, cache::key_kind::document, "shop", "things");
+  ASSERT_TRUE(cache::append_canonical_id(key, *id.view().find("_id")));
+  const auto held = coherence.local().peek(key, cache::hash_key(key));
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->meta().lower, 5U);
 }
 
 TEST_F(SessionCache, a_view_is_never_cached_K1) {
