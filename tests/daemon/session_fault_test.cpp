@@ -44,12 +44,11 @@ TEST_F(SessionFault, in_setting_up_TLS_ends_that_client_only) {
   const auto unusable = std::make_shared<ssl::context>(ssl::context::tls_server);
   const ssl::context robbed(std::move(*unusable));
   shared.client_tls.store(unusable);
-  loopback_client unlucky(port());
-  EXPECT_TRUE(unlucky.is_closed_by_peer());
-  EXPECT_EQ(closed(disconnect::internal), 1U);
-  shared.client_tls.store(nullptr);
-  loopback_client other(port());
-  EXPECT_TRUE(is_ok(other.ask(ping())));
+  for (std::uint64_t i = 1; i <= 2; ++i) {  // the thread is there for the next one
+    loopback_client unlucky(port());
+    EXPECT_TRUE(unlucky.is_closed_by_peer());
+    EXPECT_EQ(closed(disconnect::internal), i);
+  }
 }
 
 }  // namespace
