@@ -80,7 +80,9 @@ bool plan_cache::copy_plan(byte_view message, const read_rules& rules, read_plan
 
 void plan_cache::add(byte_view message, const read_rules& rules) {
   auto* const at = slot_of(message);
-  if (at == nullptr || (at->filled && !at->is_like(message) && --at->worth > 0)) return;
+  if (at == nullptr) return;
+  const bool known = at->filled && at->is_like(message);
+  if (known ? at->ready.plan.rules == rules : at->filled && --at->worth > 0) return;
   at->worth = first_worth;
   at->filled = false;
   at->filled = at->prepare(message, rules);

@@ -205,11 +205,10 @@ void data_thread::sweep() {
   if (auto fresh = shared.settings.load(); fresh != settings) {
     settings = std::move(fresh);
     for (auto& [name, tracked] : namespaces_) tracked.settings = settings->cache_for(name);
-    const auto everyone = sessions_;
-    for (const auto& s : everyone) s->settings_changed();
+    // Backwards, here and below: one that closes is replaced by the last.
+    for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->settings_changed();
   }
   const auto instant = now();
-  // Backwards: one that closes is replaced by the last.
   for (auto i = sessions_.size(); i-- > 0;) sessions_[i]->sweep(instant);
   departed_.clear();
   watch_buffers();

@@ -218,7 +218,8 @@ read_flow::lookup read_flow::look_in_memory() {
 read_flow::following read_flow::follow_or_lead(bool last) {
   auto& coherence = s_.shared().coherence;
   const auto applied = coherence.stream().applied_to();
-  lower_ = coherence.follows() ? applied : std::max(r_.command.after_cluster_time, applied);
+  const auto told = coherence.follows() ? applied : std::max(r_.command.after_cluster_time, applied);
+  lower_ = told;
   // One key may join another request's flight; a batch leads what it can and reads the rest for itself. What a flight
   // of before brings may be older than mode strict allows. Who has not logged in will have been proven by the answer
   // that he waits for, if it came to anybody like him.
@@ -238,8 +239,8 @@ read_flow::following read_flow::follow_or_lead(bool last) {
     lower_ = std::max(lower_, fence);
     if (w.apart) continue;
     const auto needed = std::max(r_.command.after_cluster_time, fence);
-    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(fence, lower_), anew},
-                                           may_join, now_, std::ref(join));
+    auto begun = coherence.flights().begin(*ns_, kind_, w.key, level_, {needed, std::max(fence, told), anew}, may_join,
+                                           now_, std::ref(join));
     w.flight = std::move(begun.led);
     w.generation = w.flight ? w.flight->generation() : 0;
     w.blocked = begun.how == cache::flight_table::begun::blocked;

@@ -50,8 +50,8 @@ task<void> invalidate_shared(session& s, write_state& write) {
   for (const auto& answer : answers) co_await answer->wait();
 }
 
-bool is_strict(session& s, std::string_view db, std::string_view collection) {
-  return s.thread().settings->cache_for(cache::full_name(db, collection)).mode == config::cache_mode::strict;
+config::cache_mode mode_of(session& s, const cache::write_target& target) {
+  return s.thread().settings->cache_for(cache::full_name(target.db, target.collection)).mode;
 }
 
 // W1, mode `strict`: no other process may answer from Redis while the write is on its way.
@@ -59,7 +59,7 @@ task<void> announce(session& s, write_state& write) {
   if (s.thread().store == nullptr || !has_strict(s)) co_return;
   std::vector<store_answer> answers;
   for (const auto& target : write.pending->targets()) {
-    if (target.collection.empty() || !is_strict(s, target.db, target.collection)) continue;
+    if (target.collection.empty() || mode_of(s, target) != config::cache_mode::strict) continue;
     auto& what = write.announced.emplace_back();
     what.ns = cache::full_name(target.db, target.collection);
     what.key_bytes = target.key_bytes;
@@ -76,12 +76,9 @@ task<void> announce(session& s, write_state& write) {
 
 // Readers in mode `ttl` wait for no stream.
 void note_modes(session& s, std::vector<cache::write_target>& targets) {
-  const auto& settings = *s.thread().settings;
-  if (!uses_mode(settings, config::cache_mode::ttl)) return;
+  if (!uses_mode(*s.thread().settings, config::cache_mode::ttl)) return;
   for (auto& target : targets) {
-    const bool one = !target.collection.empty();
-    target.waits_for_stream =
-        one && settings.cache_for(cache::full_name(target.db, target.collection)).mode != config::cache_mode::ttl;
+    target.waits_for_stream = !target.collection.empty() && mode_of(s, target) != config::cache_mode::ttl;
   }
 }
 
