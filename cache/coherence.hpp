@@ -33,6 +33,8 @@ enum class promise : std::uint8_t { bounded, strict, ttl };
 struct reader {
   entry_level level = entry_level::local;
   cluster_time after = 0;  // afterClusterTime
+  // H, taken before the entry was looked for: what was told since may be missing in it.
+  cluster_time applied = 0;
   promise mode = promise::ttl;
   duration max_lag{};
   // Of the read that an answer comes from, whatever time it was given to live: as the reader asks (read_hint.hpp), and

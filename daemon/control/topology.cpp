@@ -97,7 +97,12 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
     pool_seen_.errors[address] = why;
     // The reason belongs into the description; a target that the monitors have and a probe has refuted does not come
     // back by it.
-    if (!current()->available && !pool_has_target_) publish(choose_target(*current(), pool_seen_));
+    if (!current()->available && !pool_has_target_) return publish(choose_target(*current(), pool_seen_));
+    upstream_snapshot after = *current();
+    for (upstream_server& server : after.servers) {
+      if (host_and_port(server.host, server.port) == address) server.unreachable = is_unreachable(server, pool_seen_);
+    }
+    publish(after);
   }
 
   void on_check_succeeded(const std::string& address, std::int64_t last_write_ms) override {

@@ -36,6 +36,7 @@ struct upstream_server {
   // not known. They change without a new version.
   std::int64_t last_write_ms = -1;
   std::int64_t heard_ms = -1;
+  bool unreachable = false;  // unknown because its last check failed, not because it has yet to answer
 };
 
 // How often a member is heard of at least: libmongoc's heartbeatFrequencyMS.

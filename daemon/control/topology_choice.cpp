@@ -194,6 +194,7 @@ upstream_snapshot choose_target(const upstream_snapshot& before, const topology_
   upstream_snapshot after = before;
   after.direct = seen.direct;
   after.servers = seen.servers;
+  for (upstream_server& server : after.servers) server.unreachable = is_unreachable(server, seen);
   std::sort(after.servers.begin(), after.servers.end(), [](const upstream_server& a, const upstream_server& b) {
     return std::tie(a.host, a.port) < std::tie(b.host, b.port);
   });
@@ -224,11 +225,16 @@ upstream_snapshot choose_target(const upstream_snapshot& before, const topology_
   return after;
 }
 
+bool is_unreachable(const upstream_server& server, const topology_observation& seen) {
+  return server.type == server_type::unknown && seen.errors.contains(host_and_port(server.host, server.port));
+}
+
 bool same_content(const upstream_snapshot& a, const upstream_snapshot& b) {
   if (a.version != b.version || a.description != b.description || a.hello != b.hello) return false;
   return std::equal(a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(),
                     [](const upstream_server& x, const upstream_server& y) {
-                      return x.host == y.host && x.port == y.port && x.type == y.type && x.hello == y.hello;
+                      return x.host == y.host && x.port == y.port && x.type == y.type &&
+                             x.unreachable == y.unreachable && x.hello == y.hello;
                     });
 }
 

@@ -29,6 +29,10 @@ struct topology_observation {
 // say so.
 [[nodiscard]] upstream_snapshot choose_target(const upstream_snapshot& before, const topology_observation& seen);
 
+// Its last check failed. One that is merely unknown may be well: an election has passed it over, or it has yet to
+// answer.
+[[nodiscard]] bool is_unreachable(const upstream_server& server, const topology_observation& seen);
+
 // Whether anything a reader of snapshots may look at differs.
 [[nodiscard]] bool same_content(const upstream_snapshot& a, const upstream_snapshot& b);
 

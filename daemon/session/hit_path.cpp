@@ -100,6 +100,7 @@ cache::reader reader_for(session& s, const config::cache_settings& settings, con
                          cache::entry_level level) noexcept {
   return {.level = level,
           .after = command.after_cluster_time,
+          .applied = s.shared().coherence.stream().applied_to(),
           .mode = promise_of(settings.mode, s.shared().stream_refused.load(std::memory_order_relaxed)),
           .max_lag = settings.max_lag,
           .ttl = settings.ttl,

@@ -300,7 +300,7 @@ task<void> read_flow::answer_when_there_is_room(outcome how) {
   auto held = co_await s_.room(size, std::min(until, selection_deadline(r_)));
   if (!s_.is_open()) co_return;
   look_at_the_clock();
-  applied_ = s_.shared().coherence.stream().applied_to();
+  who_.applied = applied_ = s_.shared().coherence.stream().applied_to();
   const bool found = held.size() > 0 && keeps_in_memory() && look_in_memory() == lookup::found && !is_torn();
   held.release();  // for the answer
   if (!found) co_return co_await bypass(cache::bypass_reason::memory);

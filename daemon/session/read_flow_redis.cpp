@@ -59,6 +59,7 @@ bool read_flow::take_from_redis(const redis_question& question, const cache::get
   const auto absent = std::ranges::count_if(wanted_, [](const wanted& w) { return !w.entry; });
   if (result.status != cache::store_status::ok || std::ssize(result.items) != absent) return false;
   look_at_the_clock();
+  who_.applied = s_.shared().coherence.stream().applied_to();  // before may_adopt(), not when the bytes were asked for
   bool all = true;
   std::size_t i = 0;
   for (auto& w : wanted_) {

@@ -46,7 +46,7 @@ bool session::waits_in_vain() const noexcept {
   if (link == nullptr || !link->is_open() || !now.available || same_server(*link, now)) return false;
   const auto known = std::ranges::find_if(
       now.servers, [link](const upstream_server& one) { return one.host == link->host() && one.port == link->port(); });
-  return known == now.servers.end() || known->type == server_type::unknown;
+  return known == now.servers.end() || known->unreachable;
 }
 
 bool session::connects_too_long(cache::instant now) const noexcept {

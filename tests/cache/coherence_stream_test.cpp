@@ -350,9 +350,16 @@ TEST_F(CoherenceStream, a_bounded_reader_is_answered_while_the_gate_is_open_G1) 
 
 TEST_F(CoherenceStream, a_causal_reader_is_answered_up_to_H_R2) {
   const entry_meta entry{.lower = 5};
-  EXPECT_TRUE(all.may_answer(entry, {.after = 10}, now));
-  EXPECT_FALSE(all.may_answer(entry, {.after = 11}, now));
+  EXPECT_TRUE(all.may_answer(entry, {.after = 10, .applied = 10}, now));
+  EXPECT_FALSE(all.may_answer(entry, {.after = 11, .applied = 10}, now));
   EXPECT_TRUE(all.may_answer({.lower = 11}, {.after = 11}, now));
+}
+
+// An event may be applied between the look-up and the judgement, and the entry lack it.
+TEST_F(CoherenceStream, what_is_told_behind_the_look_up_covers_nothing_R2) {
+  const reader before{.after = 11, .applied = all.stream().applied_to()};
+  all.applied(11);
+  EXPECT_FALSE(all.may_answer({.lower = 5}, before, now));
 }
 
 TEST_F(CoherenceStream, a_majority_reader_gets_what_is_settled_S1) {

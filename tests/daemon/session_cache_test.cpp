@@ -484,7 +484,7 @@ TEST_F(SessionCache, a_new_primary_is_gone_to_by_an_unauthenticated_client_F4) {
 }
 
 // A server that says nothing any more keeps nobody waiting once another one has its place; one that still answers its
-// monitor may yet answer its clients.
+// monitor, or has yet to be asked since the election, may yet answer its clients.
 TEST_F(SessionCache, a_request_to_a_silent_server_ends_with_the_election_of_another_F4) {
   prime();
   const held_answer held(found({}));
@@ -497,11 +497,13 @@ TEST_F(SessionCache, a_request_to_a_silent_server_ends_with_the_election_of_anot
   auto& old = moved.servers.emplace_back();
   old.host = "127.0.0.1";
   old.port = upstream.port();
-  old.type = server_type::secondary;
-  thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
-  wait_for_sweeps();
-  EXPECT_EQ(closed(disconnect::upstream_lost), 0U);
-  old.type = server_type::unknown;
+  for (const auto type : {server_type::secondary, server_type::unknown}) {
+    old.type = type;
+    thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
+    wait_for_sweeps();
+    EXPECT_EQ(closed(disconnect::upstream_lost), 0U);
+  }
+  old.unreachable = true;
   thread.set_upstream(std::make_shared<upstream_snapshot>(moved));
   EXPECT_TRUE(client.is_closed_by_peer());
   EXPECT_EQ(closed(disconnect::upstream_lost), 1U);

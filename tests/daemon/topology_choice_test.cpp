@@ -75,6 +75,19 @@ TEST(ChooseTarget, DescriptionNamesEveryServerAndReasonOnOneLine) {
             "no primary: a:27017 is secondary; b:27017 is unknown (connection refused)");
 }
 
+// What has yet to answer, or was passed over by an election, is as unknown as what is silent, and may be well.
+TEST(ChooseTarget, OnlyAFailedCheckMakesAServerUnreachable) {
+  auto view = seen({server("a", server_type::unknown), server("b", server_type::primary)});
+  view.errors["b:27017"] = "of before";
+  const auto first = choose_target(nothing, view);
+  EXPECT_FALSE(first.servers[0].unreachable);
+  EXPECT_FALSE(first.servers[1].unreachable);
+  view.errors["a:27017"] = "connection refused";
+  const auto second = choose_target(first, view);
+  EXPECT_TRUE(second.servers[0].unreachable);
+  EXPECT_FALSE(same_content(first, second));
+}
+
 TEST(ChooseTarget, LastTargetIsKeptWhileThereIsNone) {
   const auto first = choose_target(nothing, seen({server("a", server_type::primary, 1)}));
   const auto second = choose_target(first, seen({server("a", server_type::unknown)}));

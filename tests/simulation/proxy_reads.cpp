@@ -59,7 +59,7 @@ flow model_proxy::read(client& c, read_request r) {
   ++world_.judge.reads;
   const auto kind = kind_of(r.item);
   const auto key = key_of(r.item);
-  const cache::reader who{r.level, r.after, cache::promise::bounded, max_lag};
+  cache::reader who{r.level, r.after, state_->stream().applied_to(), cache::promise::bounded, max_lag};
   const auto usable = [&](const cache::entry_ref& e) { return e && state_->may_answer(e->meta(), who, world_.now()); };
   bool forward = !started_ || !state_->is_open(who, since) || state_->blocked(since);
   if (!forward && uses_memory) {
@@ -102,6 +102,7 @@ flow model_proxy::read(client& c, read_request r) {
     const auto found = redis().get(r.item);
     const bool answered = world_.luck.fate_of(step::get) == fate::ok;
     co_await before(step::get_reply);
+    who.applied = state_->stream().applied_to();
     if (answered && trusts_redis()) {
       const auto generation = flight ? flight->generation() : 0;
       if (const auto e = adopt(r, who, found, generation)) {
