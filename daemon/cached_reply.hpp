@@ -22,7 +22,7 @@ struct reply_frame {
 // a whole message to `out`, which must not be touched meanwhile.
 class cached_reply {
  public:
-  cached_reply(protocol::byte_buffer& out, const reply_frame& frame);
+  cached_reply(protocol::byte_buffer& out, const reply_frame& frame) noexcept;
 
   // Documents one by one ...
   void append_document(protocol::byte_view document);
@@ -34,15 +34,12 @@ class cached_reply {
   void finish();
 
  private:
-  void open_batch();
+  void write_front(std::uint8_t* at) const noexcept;
 
   protocol::byte_buffer& out_;
   const reply_frame& frame_;
-  std::size_t message_ = 0;
-  std::size_t body_ = 0;
-  std::size_t cursor_ = 0;
-  std::size_t batch_ = 0;
-  bool batch_open_ = false;
+  const std::size_t message_;  // where it begins in the buffer
+  bool own_batch_ = true;      // written here, document by document
   std::size_t count_ = 0;
 };
 

@@ -13,11 +13,12 @@ void take_newer(signed_time& into, const protocol::reply_view& reply) {
 
 void cluster_clock::saw(const protocol::reply_view& reply) {
   if (reply.cluster_time_value <= newest() || reply.cluster_time.size() > signed_time::max_size) return;
-  if (reply.cluster_time_key == 0 && authenticated_.load()) return;
+  const bool is_unsigned = protocol::signing_key(reply.cluster_time) == 0;
+  if (is_unsigned && authenticated_.load()) return;
   const std::scoped_lock lock(mutex_);
   if (reply.cluster_time_value <= current_.time) return;
   take_newer(current_, reply);
-  unsigned_ = reply.cluster_time_key == 0;
+  unsigned_ = is_unsigned;
   newest_.store(current_.time, std::memory_order_release);
 }
 

@@ -35,18 +35,8 @@ void view_write_errors(bson_view errors, reply_view& out) noexcept {
 
 void view_cluster_time(bson_view document, reply_view& out) noexcept {
   out.cluster_time = document.bytes();
-  bool timed = false;
-  bool with_signature = false;
-  bson_element element;
-  for (bson_cursor cursor(document); cursor.next(element);) {
-    if (element.name == "clusterTime" && !std::exchange(timed, true)) {
-      out.cluster_time_value = element.timestamp().value_or(0);
-    } else if (element.name == "signature" && !std::exchange(with_signature, true)) {
-      const auto signed_by = element.document();
-      const auto key = signed_by ? signed_by->find("keyId") : std::nullopt;
-      if (key) out.cluster_time_key = key->integer().value_or(0);
-    }
-  }
+  const auto time = document.find("clusterTime");
+  out.cluster_time_value = time ? time->timestamp().value_or(0) : 0;
 }
 
 // False if an element is malformed. first_batch is set where the fields are exactly {firstBatch, id, ns}, in this
@@ -239,6 +229,14 @@ bool view_reply(bson_view body, reply_view& out) noexcept {
   if (cursor.failed()) return false;
   if (!out.ok) out.code = code_in(body);
   return true;
+}
+
+std::int64_t signing_key(byte_view cluster_time) noexcept {
+  const auto document = bson_view::parse(cluster_time);
+  const auto signature = document ? document->find("signature") : std::nullopt;
+  const auto signed_by = signature ? signature->document() : std::nullopt;
+  const auto key = signed_by ? signed_by->find("keyId") : std::nullopt;
+  return key ? key->integer().value_or(0) : 0;
 }
 
 void append_without_topology_version(byte_buffer& out, byte_view message) {

@@ -72,7 +72,6 @@ struct reply_view {
   std::uint64_t operation_time = 0;  // 0: none
   byte_view cluster_time;            // the $clusterTime document's bytes, empty if none
   std::uint64_t cluster_time_value = 0;
-  std::int64_t cluster_time_key = 0;  // signature.keyId
   bool has_topology_version = false;
   bool has_cursor = false;
   std::int64_t cursor_id = 0;
@@ -86,6 +85,9 @@ struct reply_view {
 
 // False if the top level or the `cursor` document is malformed. No allocation; views into `body`.
 [[nodiscard]] bool view_reply(bson_view body, reply_view& out) noexcept;
+
+// signature.keyId of a $clusterTime document; 0 where there is none.
+[[nodiscard]] std::int64_t signing_key(byte_view cluster_time) noexcept;
 
 // Codes that mean "this server is no longer the primary you knew, or is going away" (rule F4; SDAM specification, "not
 // writable primary" and "node is recovering" errors).

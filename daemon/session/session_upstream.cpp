@@ -168,7 +168,8 @@ const signed_time& session::clock() {
 
 void session::learn_times(const protocol::reply_view& reply) {
   shared().clock.saw(reply);
-  if (identity_.is_bound() && reply.cluster_time_key == 0 && reply.cluster_time_value != 0) {
+  const auto known = own_clock_ ? own_clock_->time : 0;
+  if (identity_.is_bound() && reply.cluster_time_value > known && protocol::signing_key(reply.cluster_time) == 0) {
     if (!own_clock_) own_clock_ = std::make_unique<signed_time>();
     take_newer(*own_clock_, reply);
   }

@@ -101,14 +101,20 @@ TEST(reply, cluster_time_with_its_key) {
   const auto body = with_cluster_time(timestamp{42}, 9L);
   const auto v = view(body);
   EXPECT_EQ(v.cluster_time_value, 42U);
-  EXPECT_EQ(v.cluster_time_key, 9);
+  EXPECT_EQ(signing_key(v.cluster_time), 9);
   EXPECT_TRUE(equal(v.cluster_time, field_in(body.view(), "$clusterTime").value));
 }
 
 TEST(reply, cluster_time_of_wrong_types_has_no_value) {
   const auto v = view(with_cluster_time(5L, "x"));
   EXPECT_EQ(v.cluster_time_value, 0U);
-  EXPECT_EQ(v.cluster_time_key, 0);
+  EXPECT_EQ(signing_key(v.cluster_time), 0);
+}
+
+TEST(reply, cluster_time_that_is_no_document_has_no_key) {
+  EXPECT_EQ(signing_key({}), 0);
+  EXPECT_EQ(signing_key(document{{"signature", 5}}.bytes()), 0);
+  EXPECT_EQ(signing_key(document{{"signature", document{}}}.bytes()), 0);
 }
 
 TEST(reply, topology_version_is_noticed) {
