@@ -84,6 +84,14 @@ void coherence::saw_operation_time(cluster_time t) noexcept {
   if (t > newest_.load(std::memory_order_relaxed)) raise(newest_, t);
 }
 
+void coherence::saw_majority(cluster_time t) noexcept {
+  if (t > majority_read_.load(std::memory_order_relaxed)) raise(majority_read_, t);
+}
+
+cluster_time coherence::known_majority() const noexcept {
+  return std::max({majority_read_.load(), settled_.majority(), stream_.applied_to()});
+}
+
 void coherence::renew(namespace_state& ns, key_kind kind) noexcept {
   ns.set_generation(kind, namespaces_.next_generation());
 }
@@ -233,8 +241,8 @@ void coherence::unmark(const write_target& target, instant held_until, const mar
   }
 }
 
-pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative)
-    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()) {
+pending_write::pending_write(coherence& owner, std::vector<write_target> targets, bool tentative, instant begun)
+    : owner_(owner), targets_(std::move(targets)), tentative_(tentative), term_(owner.term_.load()), begun_(begun) {
   if (tentative_) {
     owner_.everywhere_.begin();
     return;
@@ -244,7 +252,10 @@ pending_write::pending_write(coherence& owner, std::vector<write_target> targets
 
 pending_write::~pending_write() {
   // Unsettled: nobody learned the outcome, and nobody told us the time either; newest_ is the best bound.
-  if (!invalidated_) invalidate(0, false);
+  if (!invalidated_) {
+    if (begun_ != instant{}) held_until_ = begun_ + owner_.options_.hold;
+    invalidate(0, false);
+  }
   unmark();
 }
 

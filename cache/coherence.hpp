@@ -93,6 +93,10 @@ class coherence {
   // Newest operationTime that the primary was seen to send.
   void saw_operation_time(cluster_time t) noexcept;
   [[nodiscard]] cluster_time newest_operation_time() const noexcept { return newest_.load(std::memory_order_relaxed); }
+  // operationTime of a majority read, not behind a mongos: what it was computed from, a majority has.
+  void saw_majority(cluster_time t) noexcept;
+  // A majority has everything up to here: as reads, the primary's samples and the stream have told.
+  [[nodiscard]] cluster_time known_majority() const noexcept;
 
   // The stream (coherence_stream.cpp).
 
@@ -168,6 +172,7 @@ class coherence {
   std::atomic<bool> log_begun_{false};
   std::atomic<std::size_t> batch_steps_{steps_a_batch};  // left for the events of this batch
   std::atomic<cluster_time> newest_{0};
+  std::atomic<cluster_time> majority_read_{0};
   std::atomic<cluster_time> wide_fence_{0};  // of writes that reached a database or everything, and wait for no stream
   std::atomic<cluster_time> applied_before_sample_{0};
 };
@@ -177,8 +182,8 @@ class coherence {
 class pending_write {
  public:
   // `tentative`: a command that is not known to be a write. Nothing is dropped until its outcome, but nothing is looked
-  // up meanwhile.
-  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false);
+  // up meanwhile. From `begun` on runs the hold of one that is destroyed unsettled.
+  pending_write(coherence& owner, std::vector<write_target> targets, bool tentative = false, instant begun = {});
   ~pending_write();
   pending_write(const pending_write&) = delete;
   pending_write& operator=(const pending_write&) = delete;
@@ -206,6 +211,7 @@ class pending_write {
   const std::vector<write_target> targets_;
   const bool tentative_;
   const std::uint64_t term_;
+  const instant begun_;
   std::vector<coherence::marked> marked_;  // one a target; none of a tentative write
   bool invalidated_ = false;
   bool unmarked_ = false;

@@ -185,6 +185,7 @@ void coherence::void_history(bool same_upstream) {
   settled_.reset();
   applied_before_sample_.store(0);
   newest_.store(0);
+  majority_read_.store(0);
   everywhere_.forget();
   flights_.forget_times();
   namespaces_.forget_times();

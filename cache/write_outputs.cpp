@@ -77,16 +77,21 @@ void plan_map_reduce(const command_view& command, write_targets& to, write_plan&
   const auto document = output->object();
   if (!document) return to.add_everything(true);
   const auto db = document->find("db");
-  bool found = false;
-  for (const auto* mode : {"replace", "merge", "reduce"}) {
-    const auto collection = document->find(mode);
-    if (!collection) continue;
-    found = true;
-    to.add_collection(db ? text_of(db) : command.db, text_of(collection), true);
+  bool is_inline = true;
+  bool is_known = true;
+  bson_element element;
+  bson_cursor fields(*document);
+  while (fields.next(element)) {
+    if (element.name == "replace" || element.name == "merge" || element.name == "reduce") {
+      is_inline = false;
+      to.add_collection(db ? text_of(db) : command.db, text_of(element), true);
+    } else if (element.name != "inline" && element.name != "db" && element.name != "sharded" &&
+               element.name != "nonAtomic") {
+      is_known = false;  // `normal` of old servers is another name of `replace`
+    }
   }
-  if (found) return;
-  if (!document->find("inline")) return to.add_everything(true);
-  out.kind = command_kind::read;
+  if (fields.failed() || !is_known || (is_inline && !document->find("inline"))) return to.add_everything(true);
+  if (is_inline) out.kind = command_kind::read;
 }
 
 }  // namespace mongocached::cache

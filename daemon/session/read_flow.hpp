@@ -79,6 +79,8 @@ class read_flow {
   [[nodiscard]] task<bool> lease_in_redis();
   [[nodiscard]] bool accept_stored(wanted& w, const cache::get_result& result, std::size_t i, cache::instant asked);
   [[nodiscard]] bool raise_lower();
+  [[nodiscard]] bool would_wait_for_majority() const noexcept;
+  [[nodiscard]] bool tells_majority() const noexcept;
   [[nodiscard]] bool uses_redis() const noexcept;
   // Whether what is cached already may be the answer.
   [[nodiscard]] bool may_find() const noexcept { return proven_ && !plan_.hint.refresh; }

@@ -45,10 +45,28 @@ bool is_the_clients_own(const request& r, const upstream_reply& reply) {
   }
 }
 
+// What the client has not asked for and a majority may have yet to reach: where a majority is away the server would
+// wait for it for ever, and not answer at once as it would the client.
+bool read_flow::would_wait_for_majority() const noexcept {
+  const auto known = std::max(r_.command.after_cluster_time, s_.shared().coherence.known_majority());
+  return tells_majority() && lower_ > known;
+}
+
+// Behind a mongos operationTime is the newest of several shards'.
+bool read_flow::tells_majority() const noexcept {
+  return level_ == cache::entry_level::majority && s_.thread().upstream->kind != upstream_kind::sharded;
+}
+
 // R4: a read may not ask for a time that the primary has not reached yet, as far as is known.
 bool read_flow::raise_lower() {
   const auto read_from = std::max(lower_, r_.command.after_cluster_time);
   if (read_from > s_.shared().coherence.newest_operation_time()) return false;
+  if (would_wait_for_majority()) {
+    if (wanted_.size() > 1) return false;
+    abandon();  // nothing of it is kept
+    lower_ = 0;
+    return true;
+  }
   for (const auto& w : wanted_) {
     if (w.flight) s_.shared().coherence.flights().set_lower(*w.flight, lower_);
   }
@@ -141,7 +159,10 @@ task<void> read_flow::fill() {
   }
   if (how != exchange::ok) co_return co_await end_in(how);
   const bool reshaped = changes.whole_document || changes.ids != nullptr;
-  if (reply.viewed && reply.view.ok) s_.identity().prove(*ns_, sent_, proofs_epoch);
+  if (reply.viewed && reply.view.ok) {
+    s_.identity().prove(*ns_, sent_, proofs_epoch);
+    if (tells_majority()) s_.shared().coherence.saw_majority(reply.view.operation_time);
+  }
   bool taken = false;
   if (!reply.whole) {
     reject(reply.crowded_out ? fill_rejection::memory : fill_rejection::size);

@@ -392,6 +392,7 @@ request& session::place_request(protocol::byte_view bytes, const protocol::messa
   if (inside_ != nullptr) {
     r.bytes.swap(*inside_);
   } else {
+    compressor_.reset();
     r.bytes.assign(bytes.begin(), bytes.end());
   }
   r.header = header;

@@ -84,7 +84,7 @@ void note_modes(session& s, std::vector<cache::write_target>& targets) {
 
 task<void> begin(session& s, write_state& write) {
   note_modes(s, write.targets);
-  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative);
+  write.pending.emplace(s.shared().coherence, std::move(write.targets), write.tentative, data_thread::now());
   co_await announce(s, write);
 }
 
@@ -133,6 +133,14 @@ task<exchange> lost(session& s, write_state& write, exchange how) {
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
   co_await invalidate_shared(s, write);
   co_return how;
+}
+
+// The flow ends here. Nobody is told of the outcome, and nothing is awaited.
+void lose_without_waiting(session& s, write_state& write) {
+  if (!write.pending) return;
+  write.pending->invalidate_unknown(data_thread::now());
+  if (s.thread().store == nullptr) return owe_to_shared(s, write);
+  for (auto& what : write.pending->for_redis(has_strict(s))) static_cast<void>(ask_invalidation(s, std::move(what)));
 }
 
 // w: 0 has no reply: a ping behind it on the same connection tells when it is through (W5). The client's next message
@@ -218,7 +226,12 @@ task<void> serve_write(session& s, request& r, cache::write_plan plan) {
   exchange how = exchange::ok;
   {
     write_state write{std::move(targets), authorizes || plan.unknown_command};
-    how = co_await write_through(s, r, plan, write);
+    try {
+      how = co_await write_through(s, r, plan, write);
+    } catch (...) {
+      lose_without_waiting(s, write);
+      throw;
+    }
     if (how != exchange::ok && authorizes) s.shared().authorization.revoke_all();
   }
   if (how != exchange::ok) co_await fail(s, r, how);

@@ -121,6 +121,12 @@ TEST_F(Coherence, an_unknown_outcome_keeps_the_key_blocked_for_the_hold_W5) {
   EXPECT_EQ(begin(a, {.now = start + hold}).how, begun::lead);
 }
 
+TEST_F(Coherence, a_write_of_which_nobody_learned_the_outcome_is_held_as_well_W5) {
+  { const pending_write pending(all, one(keys_target({"a"})), false, start); }
+  EXPECT_EQ(begin(a, {.now = start + hold - duration(1)}).how, begun::blocked);
+  EXPECT_EQ(begin(a, {.now = start + hold}).how, begun::lead);
+}
+
 TEST_F(Coherence, an_unknown_outcome_keeps_the_lists_blocked_for_the_hold_W5) {
   {
     pending_write pending(all, one(keys_target({"a"})));

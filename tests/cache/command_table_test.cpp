@@ -52,6 +52,8 @@ TEST(command_table, an_aggregate_that_writes_later_says_so) {
 TEST(command_table, map_reduce) {
   const auto body = [](const value& output) { return plan_of(with(on_shop("mapReduce"), "out", output)); };
   EXPECT_EQ(body(document{{"inline", 1}}), "read");
+  EXPECT_EQ(body(document{{"normal", "sums"}, {"inline", 1}}), "authorization; everything ddl");
+  EXPECT_EQ(body(document{{"inline", 1}, {"merge", "sums"}}), "write; collection shop.sums ddl");
   EXPECT_EQ(body("sums"), "write; collection shop.sums ddl");
   EXPECT_EQ(body(document{{"merge", "sums"}}), "write; collection shop.sums ddl");
   EXPECT_EQ(body(document{{"replace", "sums"}, {"db", "stats"}}), "write; collection stats.sums ddl");

@@ -177,6 +177,31 @@ TEST_F(SessionCache, a_read_behind_a_write_asks_for_its_time_R4) {
   EXPECT_EQ(field_in(concern, "afterClusterTime").timestamp(), first_time + 5);
 }
 
+// A majority has nothing newer than `first_time` for now; the server would wait for it where it was asked to.
+TEST_F(SessionCache, a_majority_read_does_not_wait_for_a_write_that_its_client_did_not_ask_for_R4) {
+  const document command{{"find", "things"},
+                         {"filter", document{{"_id", 1}}},
+                         {"readConcern", document{{"level", "majority"}}},
+                         {"$db", "shop"}};
+  upstream.on("update", [](const asked&) { return okay(first_time + 5); });
+  prime();
+  static_cast<void>(client.ask(update()));
+  for (std::size_t i = 2; i <= 3; ++i) {
+    EXPECT_TRUE(is_ok(client.ask(command)));
+    EXPECT_EQ(upstream.last("find").body.bytes(), command.bytes());
+    EXPECT_EQ(finds(), i);
+  }
+  upstream.on("find", [](const asked&) { return found({document{{"_id", 1}}}, first_time + 6); });
+  EXPECT_TRUE(is_ok(client.ask(command)));
+  EXPECT_TRUE(is_ok(client.ask(command)));  // a majority has the write, as the one before has told: it is stored
+  EXPECT_EQ(finds(), 5U);
+  const auto sent = upstream.last("find").body;
+  const auto concern = must(field_in(sent.view(), "readConcern").document());
+  EXPECT_EQ(field_in(concern, "afterClusterTime").timestamp(), first_time + 5);
+  EXPECT_TRUE(is_ok(client.ask(command)));
+  EXPECT_EQ(finds(), 5U);
+}
+
 // Its driver retries, and tells its monitors so; and who is overloaded is not asked twice for one.
 TEST_F(SessionCache, an_error_about_the_server_reaches_the_client_as_it_is_R4) {
   prime();

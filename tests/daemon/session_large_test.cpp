@@ -69,6 +69,15 @@ TEST_F(SessionLarge, a_login_or_handshake_is_not_relayed_for_being_long_I1_H1) {
   EXPECT_TRUE(is_ok(client.ask(ping())));
 }
 
+TEST_F(SessionLarge, is_not_answered_in_the_compressor_of_the_request_before) {
+  byte_buffer compressed;
+  protocol::append_compressed(compressed, op_msg_message(ping()), protocol::compressor::zlib);
+  client.send(compressed);
+  EXPECT_EQ(protocol::load_le<std::int32_t>(client.receive().data() + 12), 2012);
+  client.send(large_insert());
+  EXPECT_EQ(protocol::load_le<std::int32_t>(client.receive().data() + 12), 2013);
+}
+
 TEST_F(SessionLarge, a_login_is_not_relayed_for_hiding_behind_a_sequence_I1) {
   const document login{{"authenticate", 1}, {"mechanism", "MONGODB-X509"}, {"$db", "$external"}};
   client.send(body_last(login, large_sequence()));
