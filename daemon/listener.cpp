@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <stdexcept>
+#include <utility>
 
 #include "daemon/data_thread.hpp"
 #include "daemon/inherited_sockets.hpp"
@@ -38,6 +39,32 @@ void open(acceptor& at, const config::endpoint& address) {
   }
   if (ec) throw std::runtime_error("listen.address: cannot listen on " + to_string(address) + ": " + ec.message());
 }
+
+// A name in the file system and what it stands for; another process may have put a socket of its own there since.
+class bound_path {
+ public:
+  bound_path() = default;
+  explicit bound_path(std::string path) : path_(std::move(path)) {
+    struct stat found {};
+    if (::lstat(path_.c_str(), &found) != 0) path_.clear();
+    device_ = found.st_dev;
+    inode_ = found.st_ino;
+  }
+
+  // Once, and before the socket is closed: until then its inode is given to no other file, and a process that finds the
+  // name is answered at it and leaves it alone.
+  void remove() noexcept {
+    struct stat found {};
+    const auto path = std::exchange(path_, {});
+    if (path.empty() || ::lstat(path.c_str(), &found) != 0) return;
+    if (found.st_dev == device_ && found.st_ino == inode_) ::unlink(path.c_str());
+  }
+
+ private:
+  std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
 
 // What a process that was killed left behind must go, what another one listens on must stay.
 void remove_stale(acceptor& at, const std::string& path) {
@@ -91,9 +118,7 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
  public:
   explicit accept_loop(std::vector<data_thread*> threads)
       : threads_(std::move(threads)), acceptor_(threads_.front()->context()), timer_(threads_.front()->context()) {}
-  ~accept_loop() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-  }
+  ~accept_loop() { path_.remove(); }  // of a start that failed: nobody stopped it
   accept_loop(const accept_loop&) = delete;
   accept_loop& operator=(const accept_loop&) = delete;
 
@@ -101,7 +126,7 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   void listen_on(int fd) { adopt(acceptor_, fd); }
   void listen_on(const std::string& path) {
     open(acceptor_, path);
-    path_ = path;
+    path_ = bound_path(path);
   }
 
   void start() {
@@ -120,6 +145,7 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   void stop() {
     asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
       error_code ignored;
+      self->path_.remove();
       self->acceptor_.close(ignored);
       self->timer_.cancel();
     });
@@ -167,7 +193,7 @@ class listener::accept_loop : public std::enable_shared_from_this<accept_loop> {
   acceptor acceptor_;
   timer timer_;
   std::size_t next_ = 0;
-  std::string path_;  // of a Unix socket that we made
+  bound_path path_;  // of a Unix socket that we made
 };
 
 listener::listener(std::vector<data_thread*> threads) : threads_(std::move(threads)) {}

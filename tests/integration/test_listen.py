@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import stat
 import urllib.parse
@@ -13,9 +14,14 @@ import pymongo
 import pytest
 from support.counted import REQUESTS
 from support.process import StartError
+from support.raw import RawConnection
+from support.scripted_upstream import ScriptedUpstream
 from support.servers import Daemon, Servers, Upstream
+from support.wait import wait_until
 
 Document = dict[str, Any]
+UPDATE: Document = {"update": "c", "$db": "sockets"}
+UPDATE |= {"updates": [{"q": {"_id": 1}, "u": {"$set": {"n": 1}}}]}
 
 
 def listening_at(path: Path) -> str:
@@ -24,6 +30,11 @@ def listening_at(path: Path) -> str:
 
 def uri_of(path: Path) -> str:
     return f"mongodb://{urllib.parse.quote_plus(str(path))}/"
+
+
+def answers(path: Path) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def test_a_unix_socket_beside_the_port(servers: Servers, upstream: Upstream) -> None:
@@ -48,6 +59,35 @@ def test_what_a_killed_process_left_is_taken_over(servers: Servers, upstream: Up
     daemon.start_again()
     with pymongo.MongoClient(uri_of(path)) as client:
         assert client.admin.command("ping")["ok"] == 1
+
+
+def test_the_socket_of_a_successor_outlives_the_drain(servers: Servers) -> None:
+    path = servers.folder() / "m.sock"
+    with ScriptedUpstream() as upstream:
+        draining = servers.daemon(upstream.uri, config=listening_at(path))
+        with RawConnection("127.0.0.1", draining.port) as busy:
+            with upstream.holding("update") as arrived:
+                busy.send(UPDATE)
+                wait_until(arrived, what="the upstream to have it")
+                draining.process.signal(signal.SIGTERM)
+                wait_until(lambda: not answers(path), what="new clients to be refused")
+                servers.daemon(upstream.uri, config=listening_at(path))
+                assert draining.process.alive
+            assert busy.receive().document["ok"] == 1
+        assert draining.process.wait() == 0
+        with pymongo.MongoClient(uri_of(path)) as client:
+            assert client.admin.command("ping")["ok"] == 1
+
+
+def test_a_socket_put_in_its_place_is_left_alone(servers: Servers, upstream: Upstream) -> None:
+    path = servers.folder() / "m.sock"
+    daemon = servers.daemon(upstream.uri, config=listening_at(path))
+    path.unlink()
+    with closing(socket.socket(socket.AF_UNIX)) as other:
+        other.bind(str(path))
+        other.listen()
+        assert daemon.stop() == 0
+        assert answers(path)
 
 
 def test_what_another_listens_on_is_left_to_it(servers: Servers, upstream: Upstream) -> None:
