@@ -1,5 +1,6 @@
 #include "daemon/listener.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -66,14 +67,22 @@ class bound_path {
   ino_t inode_ = 0;
 };
 
+// Whether nobody is at `path`. Not so where a queue is full (EAGAIN): a connect that blocks would wait for its owner.
+bool is_deserted(acceptor& at, const std::string& path) {
+  const unix_protocol::endpoint to(path);
+  accepted_socket probe(at.get_executor());
+  error_code ec;
+  probe.open(acceptor::protocol_type(to.protocol()), ec);
+  if (!ec) probe.native_non_blocking(true, ec);
+  return !ec && ::connect(probe.native_handle(), to.data(), static_cast<socklen_t>(to.size())) != 0 &&
+         errno == ECONNREFUSED;
+}
+
 // What a process that was killed left behind must go, what another one listens on must stay.
 void remove_stale(acceptor& at, const std::string& path) {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
-  accepted_socket probe(at.get_executor());
-  error_code ec;
-  probe.connect(acceptor::endpoint_type(unix_protocol::endpoint(path)), ec);
-  if (ec == asio::error::connection_refused) ::unlink(path.c_str());
+  if (is_deserted(at, path)) ::unlink(path.c_str());
 }
 
 // As with a port of loopback, whoever is on this machine may connect; a folder's rights can keep them out.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import stat
 import urllib.parse
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,26 @@ def test_what_another_listens_on_is_left_to_it(servers: Servers, upstream: Upstr
         other.listen()
         with pytest.raises(StartError, match=r"listen\.unix_socket: cannot listen on"):
             servers.daemon(upstream.uri, config=listening_at(path))
-        with closing(socket.socket(socket.AF_UNIX)) as still:
-            still.connect(str(path))
+        assert answers(path)
+
+
+def test_what_another_is_too_busy_to_accept_at_is_left_to_it(
+    servers: Servers, upstream: Upstream
+) -> None:
+    """Whoever connects there waits."""
+    path = servers.folder() / "m.sock"
+    with closing(socket.socket(socket.AF_UNIX)) as other, ExitStack() as waiting:
+        other.bind(str(path))
+        other.listen(0)
+        status = 0
+        while status == 0:
+            client = waiting.enter_context(closing(socket.socket(socket.AF_UNIX)))
+            client.setblocking(False)
+            status = client.connect_ex(str(path))
+        assert status == errno.EAGAIN
+        with pytest.raises(StartError, match=r"listen\.unix_socket: cannot listen on"):
+            servers.daemon(upstream.uri, config=listening_at(path))
+        assert path.exists()
 
 
 def test_a_file_that_is_no_socket_is_left_alone(servers: Servers, upstream: Upstream) -> None:
