@@ -212,6 +212,15 @@ def settings_of(unit: Path, key: str) -> list[str]:
     return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
 
 
+def test_a_socket_unit_is_enabled_while_the_service_is_stopped() -> None:
+    """systemd refuses to open a socket whose service is active."""
+    words = "systemctl stop mongocached && systemctl enable --now mongocached.socket"
+    words += " && systemctl start mongocached\n"
+    for file in (ROOT / "docs/operations.md", UNITS / "mongocached.socket"):
+        text = file.read_text()
+        assert text.count("enable --now mongocached.socket") == text.count(words) == 1, file
+
+
 def system_calls(group: str) -> set[str]:
     listed = subprocess.run(
         [tool("systemd-analyze"), "syscall-filter", group], capture_output=True, text=True,
