@@ -221,6 +221,15 @@ def test_a_socket_unit_is_enabled_while_the_service_is_stopped() -> None:
         assert text.count("enable --now mongocached.socket") == text.count(words) == 1, file
 
 
+def test_the_walls_leave_a_folder_for_a_unix_socket() -> None:
+    service = UNITS / "mongocached.service"
+    assert settings_of(service, "RuntimeDirectory") == ["mongocached"]
+    assert settings_of(service, "RuntimeDirectoryMode") == ["0755"]
+    named = re.findall(r'unix_socket = "(.*)"', (ROOT / "docs/operations.md").read_text())
+    assert named
+    assert all(path.startswith("/run/mongocached/") for path in named)
+
+
 def system_calls(group: str) -> set[str]:
     listed = subprocess.run(
         [tool("systemd-analyze"), "syscall-filter", group], capture_output=True, text=True,
@@ -262,7 +271,10 @@ def test_the_walls_leave_what_the_daemon_needs(servers: Servers, upstream: Upstr
     """Every system call of a run with clients, Redis, a reload and a drain is one that the unit
     allows; no memory is writable and executable; no file is written."""
     service = UNITS / "mongocached.service"
-    daemon = TracedDaemon(servers.folder(), upstream.uri, servers.redis().uri)
+    folder = servers.folder()
+    daemon = TracedDaemon(
+        folder, upstream.uri, servers.redis().uri, f'[listen]\nunix_socket = "{folder}/m.sock"\n'
+    )
     servers.running.append(daemon)
     daemon.start()
     with pymongo.MongoClient(daemon.uri) as client, closing(client.service.c.watch()) as stream:
