@@ -37,6 +37,13 @@ class checker {
 
   void note(std::string_view text) { out_.notes.push_back(mask_text(text)); }
 
+  // Where clients come in, beside listen.unix_socket; none if it is not known.
+  [[nodiscard]] std::vector<endpoint> places() const {
+    if (!out_.inherited.clients.empty()) return out_.inherited.clients;
+    if (!good({"listen.address"})) return {};
+    return {out_.settings.listen.address};
+  }
+
   void readable(const char* key, const std::string& path) {
     if (path.empty() || !good({key})) return;
     constexpr std::size_t most = 1 << 20;
@@ -83,9 +90,13 @@ class checker {
     if (!good({"upstream.uri"})) return;
     if (s.upstream.uri.empty()) {
       fault("upstream.uri", " is not set; allowed: \"mongodb://...\" or \"mongodb+srv://...\"");
-    } else if (good({"listen.address"}) && is_own_address(s.upstream.uri.reveal(), s.listen.address)) {
+      return;
+    }
+    for (const auto& place : places()) {
+      if (!is_own_address(s.upstream.uri.reveal(), place)) continue;
       fault("upstream.uri", " = " + in_quotes_short(s.upstream.uri.masked()) + ": mongocached itself listens on " +
-                                to_string(s.listen.address) + "; allowed: the address of a MongoDB server");
+                                to_string(place) + "; allowed: the address of a MongoDB server");
+      return;
     }
   }
 
@@ -105,16 +116,16 @@ class checker {
 
   void http() {
     const auto& s = out_.settings;
-    const auto wanted = s.http.address;
-    if (!good({"http.address"}) || !wanted) return;
+    const bool inherits = out_.inherited.http.has_value();
+    const auto wanted = inherits ? out_.inherited.http : s.http.address;
+    if (!wanted || !(inherits || good({"http.address"}))) return;
     const auto& address = *wanted;
-    if (good({"listen.address"}) && address.port != 0 && address == s.listen.address) {
-      fault("http.address",
-            " = " + in_quotes(to_string(address)) + ": listen.address is the same; allowed: another port");
+    if (!inherits && address.port != 0 && std::ranges::count(places(), address) != 0) {
+      fault("http.address", " = " + in_quotes(to_string(address)) + ": clients come in there; allowed: another port");
     }
     if (good({"http.token"}) && !address.is_loopback() && s.http.token.empty()) {
       note(
-          "http.address is not a loopback address and http.token is not set: only /metrics, /healthz and /readyz "
+          "the side port is not on a loopback address and http.token is not set: only /metrics, /healthz and /readyz "
           "answer");
     }
   }
@@ -143,13 +154,15 @@ class checker {
     const auto& listen = out_.settings.listen;
     if (listen.allow_unauthenticated) {
       note("everybody who can connect has the rights of the user in upstream.uri: listen.allow_unauthenticated");
-    } else if (!listen.address.is_loopback()) {
+    } else if (!std::ranges::all_of(places(), is_on_this_machine)) {
       fault("upstream.auth",
             " = \"pooled\": no [[user]] may connect; allowed: \"passthrough\", or at least one [[user]]");
     } else {
       note("there is no [[user]]: every client on this machine has the rights of the user in upstream.uri");
     }
   }
+
+  static bool is_on_this_machine(const endpoint& place) { return place.host.empty() || place.is_loopback(); }
 
   // In passthrough mode the upstream knows the users; an entry only says who of them is an administrator here.
   void idle_users() {

@@ -43,6 +43,7 @@ class loader {
   explicit loader(const options& from) : from_(from) {}
 
   result run() {
+    out_.inherited = from_.inherited;
     for (const auto& k : keys()) out_.origins[full_name(k)] = {};
     read();
     sections_of_file();

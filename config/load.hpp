@@ -19,10 +19,18 @@ namespace mongocached::config {
 
 using string_map = std::map<std::string, std::string, std::less<>>;
 
+// Where sockets listen that a service manager handed over; one without a host is a Unix socket. As far as there are
+// any, listen.address and http.address do not count.
+struct inherited_addresses {
+  std::vector<endpoint> clients;
+  std::optional<endpoint> http;
+};
+
 struct options {
   string_map flags;                 // "listen.address" -> value
   string_map environment;           // only names that begin with MONGOCACHED_ are looked at
   std::optional<std::string> file;  // path
+  inherited_addresses inherited;
 };
 
 enum class source { default_value, file, environment, flag };
@@ -38,7 +46,8 @@ struct fault {
 };
 
 struct result {
-  config::settings settings;              // to be used only if ok()
+  config::settings settings;              // a key with a fault has the default
+  inherited_addresses inherited;          // as the options have them
   std::map<std::string, origin> origins;  // of every key of a plain section, and of what elements set
   std::vector<fault> faults;
   std::vector<std::string> notes;  // lines worth a warning: allowed, but seldom meant

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -59,6 +60,14 @@ void check_socket(int fd, bool for_clients) {
   if (option_of(fd, SO_ACCEPTCONN) != 1) refuse(which + " does not listen (Accept=no in the socket unit)");
 }
 
+config::endpoint address_of(int fd) {
+  if (socket_family(fd) == AF_UNIX) return {};
+  boost::asio::ip::tcp::endpoint at;
+  auto size = static_cast<socklen_t>(at.capacity());
+  if (::getsockname(fd, at.data(), &size) != 0) return {};
+  return {at.address().to_string(), at.port()};
+}
+
 }  // namespace
 
 int socket_family(int fd) noexcept {
@@ -91,6 +100,13 @@ inherited_sockets take_inherited_sockets(const listen_environment& from, long ow
       refuse("two are named \"http\"; the side port has one address");
     }
   }
+  return out;
+}
+
+config::inherited_addresses addresses_of(const inherited_sockets& sockets) {
+  config::inherited_addresses out;
+  for (const int fd : sockets.clients) out.clients.push_back(address_of(fd));
+  if (sockets.http >= 0) out.http = address_of(sockets.http);
   return out;
 }
 

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "config/load.hpp"
+
 namespace mongocached::daemon {
 
 // Descriptors that stay open until whoever listens on them closes them. The name of a socket ($LISTEN_FDNAMES,
@@ -25,6 +27,9 @@ struct listen_environment {
 // exec. Throws std::runtime_error with one clear line where one of them does not listen, is no TCP socket, or (for
 // clients) no Unix socket.
 [[nodiscard]] inherited_sockets take_inherited_sockets(const listen_environment& from, long own_pid, int first = 3);
+
+// Where they listen.
+[[nodiscard]] config::inherited_addresses addresses_of(const inherited_sockets& sockets);
 
 // AF_INET, AF_INET6 or AF_UNIX; -1, with errno set, of what is no socket.
 [[nodiscard]] int socket_family(int fd) noexcept;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 
 #include "cache/heap.hpp"
 #include "config/print.hpp"
@@ -67,7 +68,8 @@ config::result load_again(const config::options& from) {
   return fresh;
 }
 
-int serve(const daemon::command_line& line, const config::options& from, config::result loaded) {
+int serve(const daemon::command_line& line, const config::options& from, config::result loaded,
+          daemon::inherited_sockets inherited) {
   daemon::server_options options;
   const auto faults = prepare(loaded.settings, options);
   for (const auto& fault : faults) print_line(stderr, fault.line);
@@ -81,8 +83,7 @@ int serve(const daemon::command_line& line, const config::options& from, config:
   options.settings = std::make_shared<const config::settings>(std::move(loaded.settings));
   options.reload = [from] { return load_again(from); };
   options.version = MONGOCACHED_VERSION;
-  options.inherited = daemon::take_inherited_sockets(
-      {std::getenv("LISTEN_PID"), std::getenv("LISTEN_FDS"), std::getenv("LISTEN_FDNAMES")}, ::getpid());
+  options.inherited = std::move(inherited);
   daemon::server server(std::move(options), log);
   return server.run();
 }
@@ -104,7 +105,10 @@ int main(int argc, char** argv) {
   for (const auto& fault : line.faults) print_line(stderr, fault);
   if (line.exit_status) return *line.exit_status;
   try {
-    const config::options from{line.flags, config::environment_from(environ), line.config_file};
+    auto inherited = daemon::take_inherited_sockets(
+        {std::getenv("LISTEN_PID"), std::getenv("LISTEN_FDS"), std::getenv("LISTEN_FDNAMES")}, ::getpid());
+    const config::options from{line.flags, config::environment_from(environ), line.config_file,
+                               daemon::addresses_of(inherited)};
     auto loaded = config::load(from);
     for (const auto& fault : loaded.faults) print_line(stderr, fault.line);
     if (!loaded.ok()) return daemon::exit_bad_usage;
@@ -113,7 +117,7 @@ int main(int argc, char** argv) {
       return daemon::exit_clean;
     }
     if (line.health_check) return check_health(*line.health_check, loaded.settings);
-    return leave(serve(line, from, std::move(loaded)));
+    return leave(serve(line, from, std::move(loaded), std::move(inherited)));
   } catch (const std::exception& e) {
     print_line(stderr, std::string("mongocached: ") + e.what());
     return daemon::exit_failed;

@@ -175,6 +175,35 @@ TEST_F(check_test, mongocached_is_not_its_own_upstream) {
   }
 }
 
+// What a service manager handed over is listened on in place of listen.address, by default MongoDB's own.
+TEST_F(check_test, inherited_sockets_are_judged_in_place_of_the_address) {
+  r.inherited.clients = {endpoint{}, endpoint{"127.0.0.1", 27100}};
+  r.settings.upstream.uri = uri{"mongodb://127.0.0.1:27017"};
+  r.settings.http.address = endpoint{"127.0.0.1", 27017};
+  EXPECT_THAT(faults(), IsEmpty());
+  r.settings.upstream.uri = uri{"mongodb://localhost:27100"};
+  r.settings.http.address = endpoint{"127.0.0.1", 27100};
+  EXPECT_THAT(faults(), ElementsAre(HasSubstr("mongocached itself listens on 127.0.0.1:27100"),
+                                    StartsWith("http.address = \"127.0.0.1:27100\": clients come in there")));
+}
+
+TEST_F(check_test, an_inherited_side_port_is_judged_in_place_of_its_address) {
+  r.inherited.http = endpoint{"0.0.0.0", 9217};
+  r.settings.http.address = r.settings.listen.address;
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(HasSubstr("http.token is not set")));
+}
+
+TEST_F(check_test, pooled_without_users_asks_where_inherited_sockets_listen) {
+  r.settings.upstream.auth = auth_kind::pooled;
+  r.settings.listen.address.host = "0.0.0.0";
+  r.inherited.clients = {endpoint{}, endpoint{"::1", 27017}};
+  EXPECT_THAT(faults(), IsEmpty());
+  r.settings.listen.address.host = "127.0.0.1";
+  r.inherited.clients.push_back({"192.0.2.1", 27017});
+  EXPECT_THAT(faults(), ElementsAre(StartsWith("upstream.auth = \"pooled\": no [[user]]")));
+}
+
 TEST(is_own_address, compares_host_and_port) {
   const endpoint any{"0.0.0.0", 27017};
   const endpoint six{"::1", 27017};

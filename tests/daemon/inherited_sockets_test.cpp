@@ -66,6 +66,7 @@ TEST_F(InheritedSockets, AUnixSocketServesClientsAndNotTheSidePort) {
   };
   pass_unix();
   EXPECT_THAT(take("1").clients, ElementsAre(first_));
+  EXPECT_THAT(addresses_of(take("1")).clients, ElementsAre(config::endpoint{}));
   EXPECT_THAT([this] { static_cast<void>(take("1", "http")); }, ThrowsMessage<std::runtime_error>(HasSubstr("no TCP")));
 }
 
@@ -91,6 +92,23 @@ TEST_F(InheritedSockets, TheOneNamedHttpIsTheSidePorts) {
   const auto taken = take("3", "mongocached.socket:http:more");
   EXPECT_THAT(taken.clients, ElementsAre(200, 202));
   EXPECT_EQ(taken.http, 201);
+}
+
+TEST_F(InheritedSockets, TheirAddressesAreKnown) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&here), sizeof here), 0);
+  ASSERT_EQ(::listen(fd, 1), 0);
+  pass(fd);
+  pass_listening(AF_INET6);
+  const auto addresses = addresses_of(take("2", "clients:http"));
+  ASSERT_EQ(addresses.clients.size(), 1U);
+  EXPECT_EQ(addresses.clients.front().host, "127.0.0.1");
+  EXPECT_NE(addresses.clients.front().port, 0);
+  ASSERT_TRUE(addresses.http);
+  EXPECT_EQ(addresses.http->host, "::");
 }
 
 TEST_F(InheritedSockets, TheyAreClosedOnExec) {

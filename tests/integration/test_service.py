@@ -95,6 +95,19 @@ def test_inherited_sockets_serve_clients_and_the_side_port(
     assert "inherited_sockets=1" in activated_daemon.process.log_text()
 
 
+def test_configured_addresses_do_not_count_beside_inherited_sockets(
+    servers: Servers, upstream: Upstream, sockets: list[socket.socket]
+) -> None:
+    """By default `listen.address` is where a mongod on the same machine listens."""
+    clients, http = sockets
+    daemon = ActivatedDaemon(servers.folder(), upstream.uri, clients=clients, http=http)
+    daemon.arguments = ["--listen", upstream.address, "--http", upstream.address]
+    servers.running.append(daemon)
+    daemon.start()
+    with pymongo.MongoClient(daemon.uri) as client:
+        assert client.admin.command("ping")["ok"] == 1
+
+
 def test_nobody_is_refused_while_the_daemon_is_started_anew(
     activated_daemon: ActivatedDaemon,
 ) -> None:
