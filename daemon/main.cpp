@@ -28,7 +28,21 @@ void print_line(std::FILE* to, const std::string& line) {
 
 constexpr auto health_patience = std::chrono::seconds(3);
 
-int check_health(const std::string& path, const config::settings& settings) {
+// All that a health check goes by is where the side port is. In a container it does not see the flags of the daemon
+// that it asks, so that settings without which there is no daemon may be missing.
+bool concerns_health(const config::fault& fault) {
+  return fault.key.empty() || fault.key == "http" || fault.key.starts_with("http.");
+}
+
+int check_health(const std::string& path, const config::result& loaded) {
+  bool usable = true;
+  for (const auto& fault : loaded.faults) {
+    if (!concerns_health(fault)) continue;
+    print_line(stderr, fault.line);
+    usable = false;
+  }
+  if (!usable) return daemon::exit_failed;
+  const auto& settings = loaded.settings;
   if (!settings.http.address) {
     print_line(stderr, "http.address is \"none\": there is no side port to ask");
     return daemon::exit_failed;
@@ -110,13 +124,13 @@ int main(int argc, char** argv) {
     const config::options from{line.flags, config::environment_from(environ), line.config_file,
                                daemon::addresses_of(inherited)};
     auto loaded = config::load(from);
+    if (line.health_check) return check_health(*line.health_check, loaded);
     for (const auto& fault : loaded.faults) print_line(stderr, fault.line);
     if (!loaded.ok()) return daemon::exit_bad_usage;
     if (line.print_config) {
       std::fputs(config::print_config(loaded).c_str(), stdout);
       return daemon::exit_clean;
     }
-    if (line.health_check) return check_health(*line.health_check, loaded.settings);
     return leave(serve(line, from, std::move(loaded), std::move(inherited)));
   } catch (const std::exception& e) {
     print_line(stderr, std::string("mongocached: ") + e.what());

@@ -1,6 +1,8 @@
 #include "daemon/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <span>
 
 #include "config/nearest.hpp"
 #include "config/secret.hpp"
@@ -47,6 +49,12 @@ std::vector<std::string> faults_of(const std::vector<std::string>& extras) {
   return out;
 }
 
+// By its words, for what follows may be what is wrong.
+bool asks_health(std::span<const char* const> words) {
+  return std::ranges::any_of(
+      words, [](std::string_view word) { return word == "--health-check" || word.starts_with("--health-check="); });
+}
+
 }  // namespace
 
 command_line parse_command_line(int argc, const char* const* argv, std::string_view version) {
@@ -91,7 +99,8 @@ command_line parse_command_line(int argc, const char* const* argv, std::string_v
   }
   for (auto& line : faults_of(app.remaining())) out.faults.push_back(std::move(line));
   if (!out.faults.empty()) {
-    out.exit_status = exit_bad_usage;
+    // Whoever asks by the exit status knows 0 and 1; to Docker 2 is reserved.
+    out.exit_status = asks_health({argv, static_cast<std::size_t>(argc)}) ? exit_failed : exit_bad_usage;
     return out;
   }
   if (show_version) {

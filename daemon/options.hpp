@@ -25,8 +25,9 @@ struct command_line {
   bool print_config = false;
   std::optional<std::string> health_check;  // --health-check: the path to ask the side port for
 
-  std::optional<int> exit_status;  // --help and --version: 0; faults: exit_bad_usage; none: go on
-  std::string output;              // what --help or --version print
+  // --help and --version: 0; faults: exit_bad_usage, or exit_failed of a health check; none: go on.
+  std::optional<int> exit_status;
+  std::string output;  // what --help or --version print
   std::vector<std::string> faults;
 };
 

@@ -62,7 +62,7 @@ TEST(options, health_is_asked_by_one_of_two_paths) {
   EXPECT_EQ(parse({"--health-check=healthz"}).health_check, "healthz");
   for (const auto* other : {"status", "", "/readyz"}) {
     const auto line = parse({"--health-check", other});
-    EXPECT_EQ(line.exit_status, exit_bad_usage) << other;
+    EXPECT_EQ(line.exit_status, exit_failed) << other;
     EXPECT_THAT(line.faults, ElementsAre(HasSubstr("--health-check")));
   }
 }

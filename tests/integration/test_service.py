@@ -185,6 +185,37 @@ def test_health_cannot_be_asked_without_a_side_port() -> None:
     assert "http.address" in done.stderr
 
 
+def ask_health(
+    arguments: Sequence[str | Path] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [daemon_binary(), "--health-check", "healthz", *arguments],
+        env={**os.environ, **environment}, timeout=30, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_health_can_be_asked_without_the_settings_of_the_daemon(
+    servers: Servers, upstream: Upstream
+) -> None:
+    """A container's health check has its environment, and not the flags it was started with."""
+    daemon = servers.daemon(upstream.uri)
+    address = f"127.0.0.1:{daemon.http_port}"
+    done = ask_health(MONGOCACHED_HTTP_ADDRESS=address, MONGOCACHED_CACHE_TTL="soon")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_health_that_cannot_be_asked_is_status_1(tmp_path: Path) -> None:
+    """Docker reserves 2."""
+    for done, said in (
+        (ask_health(MONGOCACHED_HTTP_ADDRESS="nowhere"), "http.address = "),
+        (ask_health(["--config", tmp_path / "missing"]), "--config = "),
+        (ask_health(["--health-check", "nonsense"]), "--health-check"),
+        (ask_health(["--no-such-flag"]), "no such flag"),
+    ):
+        assert (done.returncode, done.stdout) == (1, "")
+        assert said in done.stderr
+
+
 def tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
