@@ -13,7 +13,9 @@ install(FILES systemd/mongocached.service systemd/mongocached.socket systemd/mon
 install(FILES systemd/mongocached.sysusers DESTINATION lib/sysusers.d RENAME mongocached.conf)
 # Absolute: /etc, wherever the programs go.
 install(FILES config/mongocached.toml DESTINATION /etc/mongocached)
-install(FILES README.md docs/configuration.md docs/consistency.md docs/operations.md DESTINATION ${docs})
+install(FILES README.md DESTINATION ${docs})
+# All of them, and beside the README as here: they link to one another.
+install(DIRECTORY docs DESTINATION ${docs} FILES_MATCHING PATTERN "*.md")
 install(FILES ${deb}/copyright DESTINATION ${docs})
 install(FILES systemd/examples/secrets.conf systemd/examples/network.conf DESTINATION ${docs}/examples/systemd)
 install(FILES docker/grafana/dashboards/mongocached.json docker/prometheus/mongocached.rules.yml

@@ -136,6 +136,22 @@ def version_of(package: Path) -> str:
     return run("dpkg-deb", "-f", package, "Version").strip().split("-")[0]
 
 
+def test_every_document_is_where_its_links_lead(package: Path, tmp_path: Path) -> None:
+    run("dpkg-deb", "-x", package, tmp_path)
+    shared = tmp_path / "usr/share/doc/mongocached"
+    documents = {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert {path.name for path in (shared / "docs").iterdir()} == documents
+    for file in (shared / "docs").iterdir():
+        links = re.findall(r"\]\(([\w-]+\.md)[)#]", file.read_text())
+        assert [link for link in links if not (file.parent / link).is_file()] == [], file.name
+    links = re.findall(r"\]\((docs/[\w-]+\.md)[)#]", (shared / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (shared / link).is_file()] == []
+    unit = (tmp_path / "usr/lib/systemd/system/mongocached.service").read_text()
+    (named,) = re.findall(r"^Documentation=.*file:///(\S+)", unit, re.MULTILINE)
+    assert (tmp_path / named).is_file()
+
+
 def test_lintian_finds_nothing(package: Path) -> None:
     needs("lintian")
     # That tag is for Debian's own archive.
