@@ -33,7 +33,9 @@ std::vector<std::string> keep_until_restart(const settings& running, settings& f
 
 void check_in_force(result& fresh) {
   // Files that a running process has read may be gone: certificates are judged where they are read again.
+  const auto notes = fresh.notes.size();
   check_together(fresh, {"listen.tls_cert", "listen.tls_key", "listen.tls_client_ca"});
+  fresh.notes.resize(notes);
 }
 
 }  // namespace mongocached::config

@@ -14,7 +14,7 @@ namespace mongocached::config {
 [[nodiscard]] std::vector<std::string> keep_until_restart(const settings& running, settings& fresh);
 
 // Adds to the faults of `fresh`, in which keep_until_restart() has left what waits as it is, what does not hold
-// together so: a mode strict that came along with its Redis.
+// together so: a mode strict that came along with its Redis. The notes stay those of what was written.
 void check_in_force(result& fresh);
 
 }  // namespace mongocached::config

@@ -64,31 +64,30 @@ void prepare_pool(const config::settings& settings, daemon::server_options& opti
   if (!error.empty()) faults.push_back({"upstream.uri", "upstream.uri: " + error});
 }
 
-// What a start makes of the settings before it serves anybody.
-std::vector<config::fault> prepare(const config::settings& settings, daemon::server_options& options) {
-  std::vector<config::fault> faults;
-  auto upstream = daemon::parse_uris(settings, faults);
-  if (!upstream) return faults;
+// What a start makes of the settings before it serves anybody. Adds to their faults and notes.
+void prepare(config::result& loaded, daemon::server_options& options) {
+  auto upstream = daemon::parse_uris(loaded);
+  if (!upstream) return;
   options.upstream = std::move(*upstream);
-  daemon::try_tls_files(settings.listen, options.upstream, faults);
-  prepare_pool(settings, options, faults);
-  return faults;
+  daemon::try_tls_files(loaded.settings.listen, options.upstream, loaded.faults);
+  prepare_pool(loaded.settings, options, loaded.faults);
 }
 
 // What could not be used after a restart is refused at the reload already, though it would wait until then.
 config::result load_again(const config::options& from) {
   auto fresh = config::load(from);
-  if (fresh.ok()) static_cast<void>(daemon::parse_uris(fresh.settings, fresh.faults));
+  if (fresh.ok()) static_cast<void>(daemon::parse_uris(fresh));
   return fresh;
 }
 
 int serve(const daemon::command_line& line, const config::options& from, config::result loaded,
           daemon::inherited_sockets inherited) {
   daemon::server_options options;
-  const auto faults = prepare(loaded.settings, options);
-  for (const auto& fault : faults) print_line(stderr, fault.line);
-  if (!faults.empty()) return daemon::exit_bad_usage;
+  prepare(loaded, options);
+  for (const auto& fault : loaded.faults) print_line(stderr, fault.line);
+  if (!loaded.ok()) return daemon::exit_bad_usage;
   if (line.check_config) {
+    for (const auto& note : loaded.notes) print_line(stderr, "warning: " + note);
     print_line(stdout, "the configuration is good");
     return daemon::exit_clean;
   }

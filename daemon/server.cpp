@@ -56,7 +56,6 @@ server::impl::impl(server_options options, logger& log)
       }),
       notifier_(environment("NOTIFY_SOCKET")) {
   const auto& settings = *options_.settings;
-  for (const auto& warning : options_.upstream.warnings) log_.warn("upstream", warning);
   if (::getrandom(shared_.service_id.data(), shared_.service_id.size(), 0) < 0)
     throw std::runtime_error("no randomness");
   descriptor_needs needs{.threads = shared_.threads, .redis = settings.redis.uri.has_value()};

@@ -33,6 +33,7 @@ void server::impl::reload() {
   for (const auto& fault : fresh.faults) log_.error("config", fault.line);
   if (fresh.ok()) {
     log_.set_level(fresh.settings.log.level);
+    for (const auto& note : fresh.notes) log_.warn("config", note);
     const bool certified = reload_certificates(fresh.settings.listen);
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
     if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
@@ -60,11 +61,13 @@ void server::impl::put_in_force(config::settings fresh) {
 }
 
 // For connections to come, those of the control plane too. One file that cannot be used leaves that side's certificates
-// as they are; then false.
+// as they are; then false, as where there is no TLS.
 bool server::impl::reload_certificates(const config::listen_settings& listen) {
+  bool any = false;
   bool all = true;
-  const auto renew = [this, &all](auto& context, auto make) {
+  const auto renew = [&](auto& context, auto make) {
     if (!context.load()) return;
+    any = true;
     try {
       if (auto fresh = make()) context.store(std::move(fresh));
     } catch (const std::runtime_error& e) {
@@ -74,7 +77,7 @@ bool server::impl::reload_certificates(const config::listen_settings& listen) {
   };
   renew(shared_.client_tls, [&] { return make_client_tls(listen); });
   renew(shared_.upstream_tls, [this] { return upstream_files_.take(); });
-  return all;
+  return any && all;
 }
 
 // Faults of users count with those of the settings.

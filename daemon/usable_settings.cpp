@@ -9,10 +9,15 @@
 
 namespace mongocached::daemon {
 
-std::optional<upstream_uri> parse_uris(const config::settings& settings, std::vector<config::fault>& faults) {
+std::optional<upstream_uri> parse_uris(config::result& loaded) {
+  const auto& settings = loaded.settings;
+  auto& faults = loaded.faults;
   std::string error;
   auto upstream = parse_upstream_uri(settings.upstream.uri.reveal(), error);
   if (!upstream) faults.push_back({"upstream.uri", "upstream.uri: " + error});
+  if (upstream) {
+    for (const auto& warning : upstream->warnings) loaded.notes.push_back("upstream.uri: " + warning);
+  }
   if (!settings.redis.uri) return upstream;
   try {
     static_cast<void>(cache::parse_redis_uri(settings.redis.uri->reveal()));

@@ -10,11 +10,10 @@
 
 namespace mongocached::daemon {
 
-// Both add to `faults`: a line each that begins with the key, without a password. They connect to nobody.
+// Both add faults and notes: a line each that begins with the key, without a password. They connect to nobody.
 
 // Of upstream.uri and redis.uri. Empty: the upstream's cannot be used.
-[[nodiscard]] std::optional<upstream_uri> parse_uris(const config::settings& settings,
-                                                     std::vector<config::fault>& faults);
+[[nodiscard]] std::optional<upstream_uri> parse_uris(config::result& loaded);
 
 // Reads what listen.tls_* and `upstream` name, as the start will.
 void try_tls_files(const config::listen_settings& listen, const upstream_uri& upstream,

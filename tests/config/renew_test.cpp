@@ -100,6 +100,15 @@ TEST(check_in_force, files_of_certificates_are_not_asked_for_again) {
   EXPECT_TRUE(fresh.ok());
 }
 
+TEST(check_in_force, what_was_noted_is_not_noted_twice) {
+  result fresh;
+  fresh.settings.upstream.uri = uri{"mongodb://a"};
+  fresh.settings.cache.memory = 0;
+  fresh.notes = {"nothing is cached"};
+  check_in_force(fresh);
+  EXPECT_THAT(fresh.notes, ElementsAre("nothing is cached"));
+}
+
 TEST(keep_until_restart, nothing_that_is_kept_is_lost_on_the_way) {
   for (const auto& k : keys()) {
     settings s;

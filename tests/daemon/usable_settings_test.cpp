@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> lines_of(const std::vector<config::fault>& faults) {
   std::vector<std::string> out;
@@ -24,42 +25,48 @@ std::vector<std::string> lines_of(const std::vector<config::fault>& faults) {
   return out;
 }
 
-config::settings with(const std::string& upstream, const std::string& redis) {
-  config::settings out;
-  out.upstream.uri = config::uri(upstream);
-  out.redis.uri = config::uri(redis);
+config::result with(const std::string& upstream, const std::string& redis = "") {
+  config::result out;
+  out.settings.upstream.uri = config::uri(upstream);
+  if (!redis.empty()) out.settings.redis.uri = config::uri(redis);
   return out;
 }
 
 TEST(ParseUris, good_ones_have_no_fault) {
-  std::vector<config::fault> faults;
-  const auto upstream = parse_uris(with("mongodb://a:1", "rediss://app:hunter2@h:6380/2"), faults);
+  auto both = with("mongodb://a:1", "rediss://app:hunter2@h:6380/2");
+  const auto upstream = parse_uris(both);
   ASSERT_TRUE(upstream);
   EXPECT_EQ(upstream->seeds.front().host, "a");
-  EXPECT_THAT(faults, IsEmpty());
-  EXPECT_TRUE(parse_uris(
-      [] {
-        auto none = with("mongodb://a", "");
-        none.redis.uri.reset();
-        return none;
-      }(),
-      faults));
-  EXPECT_THAT(faults, IsEmpty());
+  EXPECT_THAT(both.faults, IsEmpty());
+  EXPECT_THAT(both.notes, IsEmpty());
+  auto no_redis = with("mongodb://a");
+  EXPECT_TRUE(parse_uris(no_redis));
+  EXPECT_THAT(no_redis.faults, IsEmpty());
+}
+
+TEST(ParseUris, what_the_driver_does_not_know_is_a_note) {
+  auto unknown = with("mongodb://app:hunter2@a/?compressors=lz4&nonsense=1");
+  EXPECT_TRUE(parse_uris(unknown));
+  EXPECT_THAT(unknown.faults, IsEmpty());
+  EXPECT_THAT(unknown.notes, UnorderedElementsAre(AllOf(StartsWith("upstream.uri: "), HasSubstr("lz4")),
+                                                  AllOf(StartsWith("upstream.uri: "), HasSubstr("nonsense"))));
 }
 
 // Once they were found out when the cluster had said which one it is, and ended the process under its clients.
 TEST(ParseUris, a_redis_that_cannot_be_meant_is_a_fault) {
   for (const auto* text :
        {"redis://h:0", "redis://h/999999999999", "rediss://:hunter2@h/abc", "redis://h/0?ssl=true"}) {
-    std::vector<config::fault> faults;
-    EXPECT_TRUE(parse_uris(with("mongodb://a", text), faults));
-    EXPECT_THAT(lines_of(faults), ElementsAre(AllOf(StartsWith("redis.uri = \"redis"), Not(HasSubstr("hunter2")))));
+    auto loaded = with("mongodb://a", text);
+    EXPECT_TRUE(parse_uris(loaded));
+    EXPECT_THAT(lines_of(loaded.faults),
+                ElementsAre(AllOf(StartsWith("redis.uri = \"redis"), Not(HasSubstr("hunter2")))));
   }
 }
 
 TEST(ParseUris, both_faults_are_told) {
-  std::vector<config::fault> faults;
-  EXPECT_FALSE(parse_uris(with("mongodb://app:hunter2@a:99999", "redis://h:0"), faults));
+  auto loaded = with("mongodb://app:hunter2@a:99999", "redis://h:0");
+  EXPECT_FALSE(parse_uris(loaded));
+  const auto& faults = loaded.faults;
   EXPECT_THAT(faults, ElementsAre(Field(&config::fault::key, "upstream.uri"), Field(&config::fault::key, "redis.uri")));
   EXPECT_THAT(faults.front().line, Not(HasSubstr("hunter2")));
 }

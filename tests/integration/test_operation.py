@@ -39,7 +39,23 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_good_settings_are_checked() -> None:
-    assert run("--upstream", URI, "--check-config").returncode == 0
+    done = run("--upstream", URI, "--check-config")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "the configuration is good\n"
+
+
+def test_what_a_start_warns_of_is_told_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        "[listen]\nallow_unauthenticated = true\n[cache]\nmemory = 0\n"
+    )
+    uri = f"{URI}?compressors=lz4&nonsense=1"
+    done = run("--config", str(tmp_path / "c.toml"), "--upstream", uri, "--check-config")
+    assert (done.returncode, done.stdout) == (0, "the configuration is good\n")
+    lines = done.stderr.splitlines()
+    assert all(line.startswith("warning: ") for line in lines)
+    for word in ("allow_unauthenticated", "nothing is cached", "lz4", "nonsense"):
+        assert sum(word in line for line in lines) == 1, word
+    assert SECRET not in done.stderr
 
 
 def test_settings_are_printed_with_their_origin_and_without_passwords(tmp_path: Path) -> None:
@@ -198,6 +214,27 @@ def test_hangup_names_what_waits_for_a_restart(servers: Servers, upstream: Upstr
         shown = daemon.status()["settings"]["cache"]
         assert (shown["ttl_ms"], shown["memory_bytes"] > 0) == (60_000, True)
     assert "restart" not in daemon.reload('[upstream]\nauthz_ttl = "30s"\n')
+
+
+def test_hangup_warns_as_the_start_does(servers: Servers, upstream: Upstream) -> None:
+    odd = '[listen]\nmax_buffered = "1MiB"\nallow_unauthenticated = true\n'
+    odd += '[cache]\nmax_entry = "15MiB"\n'
+    daemon = servers.daemon(upstream.uri, config=odd)
+    warnings = ("max_buffered is less than two", "allow_unauthenticated has no effect")
+    for text in (daemon.process.log_text(), daemon.reload(odd)):
+        assert [text.count(warning) for warning in warnings] == [1, 1]
+    # Also where something waits for a restart.
+    text = daemon.reload(odd + 'memory = "8MiB"\n')
+    assert [text.count(warning) for warning in warnings] == [1, 1]
+    text = daemon.reload("[listen]\n")
+    assert [text.count(warning) for warning in warnings] == [0, 0]
+
+
+def test_hangup_tells_of_certificates_only_where_there_are_some(
+    servers: Servers, upstream: Upstream
+) -> None:
+    daemon = servers.daemon(upstream.uri, config='[cache]\nttl = "1m"\n')
+    assert "certificates" not in daemon.reload('[cache]\nttl = "2m"\n')
 
 
 def test_hangup_refuses_what_holds_together_only_after_a_restart(
