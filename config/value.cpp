@@ -91,7 +91,7 @@ parsed_value with_unit(const value_spec& spec, std::string_view text, std::span<
 
 parsed_value parse_share(std::string_view text) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size()) return fault("is not a decimal number");
   if (!(number >= 0 && number <= 1)) return fault("is out of range");
   return ok(std::abs(number));  // -0 prints badly

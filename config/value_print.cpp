@@ -127,6 +127,7 @@ std::string allowed(const value_spec& spec) {
     case value_kind::time:
       return "a duration" + span(nanoseconds) + ", such as \"5s\" (ns, us, ms, s, m, h, d)";
     case value_kind::size:
+      if (spec.least == spec.most) return in_quotes(print_size(spec.least));
       return "a size" + span(print_size) + ", such as \"64MiB\" (B, KB, MB, GB, TB, KiB, MiB, GiB, TiB)";
     case value_kind::share:
       return "a number from 0 to 1";

@@ -112,9 +112,15 @@ TEST(value, limits_are_included) {
   EXPECT_EQ(why(small_integer, text("1025")), "is too big");
 }
 
+TEST(value, a_size_that_has_no_choice_is_told_as_it_is) {
+  EXPECT_EQ(allowed({value_kind::size, 0, 0}), "\"0\"");
+  EXPECT_THAT(allowed({value_kind::size, 0, 1024}), ::testing::StartsWith("a size from 0 to 1KiB"));
+}
+
 TEST(value, a_share_is_a_number_from_0_to_1) {
   constexpr value_spec share{value_kind::share};
   EXPECT_EQ(as<double>(share, text("0.0001")), 0.0001);
+  EXPECT_EQ(as<double>(share, text("1e-4")), 0.0001);  // as in TOML
   EXPECT_EQ(as<double>(share, text("0")), 0.0);
   EXPECT_EQ(as<double>(share, integer(1)), 1.0);
   EXPECT_EQ(as<double>(share, number(1e-4)), 0.0001);
