@@ -112,6 +112,18 @@ std::string read_query(std::string_view query, invalidate_request& out) {
   return check_namespace(out.ns);
 }
 
+// A target in absolute form (RFC 9112 3.2.2): its authority stands in place of the Host header. False: it cannot be
+// meant, for it has no host, or a user (RFC 9110 4.2.4).
+bool to_origin_form(side_request& request) {
+  constexpr std::string_view scheme = "http://";
+  if (lower(request.target.substr(0, scheme.size())) != scheme) return true;
+  const std::string_view rest = request.target.substr(scheme.size());
+  const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
+  request.host = rest.substr(0, end);
+  request.target = rest.substr(end);
+  return !host_name(*request.host).empty() && request.host->find('@') == std::string_view::npos;
+}
+
 }  // namespace
 
 std::optional<std::string> percent_decode(std::string_view text) {
@@ -143,8 +155,9 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
   return difference == 0;
 }
 
-side_decision decide(const side_request& request, const side_policy& policy) {
+side_decision decide(side_request request, const side_policy& policy) {
   if (request.repeated) return refuse(400, "a header that may stand once is repeated");
+  if (!to_origin_form(request)) return refuse(400, "the target names no host");
   const std::size_t mark = request.target.find('?');
   const std::string_view path = request.target.substr(0, mark);
   const auto* const found = std::find_if(routes.begin(), routes.end(), [&](const route& r) { return r.path == path; });

@@ -19,7 +19,7 @@ enum class side_path : std::uint8_t { metrics, healthz, readyz, status, invalida
 // A request as it was read. A header that occurs several times is `repeated`, and such a request is refused.
 struct side_request {
   std::string_view method;
-  std::string_view target;
+  std::string_view target;  // in origin or absolute form
   std::optional<std::string_view> host;
   std::optional<std::string_view> origin;
   std::optional<std::string_view> sec_fetch_site;
@@ -41,7 +41,7 @@ struct side_decision {
   invalidate_request invalidate;
 };
 
-[[nodiscard]] side_decision decide(const side_request& request, const side_policy& policy);
+[[nodiscard]] side_decision decide(side_request request, const side_policy& policy);
 
 // %XX undone; empty where a sequence is cut or no hexadecimal. '+' stands for itself: it occurs in Base64 within
 // Extended JSON, where a blank in its place would silently name another _id.

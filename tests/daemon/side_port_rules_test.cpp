@@ -47,11 +47,31 @@ TEST(SidePortRules, PathsAndMethods) {
 }
 
 TEST(SidePortRules, AnythingElseIsNotFound) {
-  for (const char* const path :
-       {"", "/", "/Metrics", "/metrics/", "/metrics/../status", "/%6detrics", "http://x/metrics", "*", "/flush2"}) {
+  for (const char* const path : {"", "/", "/Metrics", "/metrics/", "/metrics/../status", "/%6detrics",
+                                 "https://x/metrics", "http://x", "http://x?/metrics", "*", "/flush2"}) {
     EXPECT_EQ(status(get(path)), 404U) << path;
   }
   EXPECT_EQ(status(get("/metrics?name[]=x")), 200U);
+}
+
+TEST(SidePortRules, TheAbsoluteFormIsServed) {
+  EXPECT_EQ(status(get("http://x/healthz")), 200U);
+  EXPECT_EQ(status(get("HTTP://localhost:9217/metrics?name[]=x")), 200U);
+  EXPECT_EQ(decide(post("http://[::1]:9217/invalidate?ns=a.b"), local).invalidate.ns, "a.b");
+  for (const char* const target : {"http:///metrics", "http://:9217/metrics", "http://u@127.0.0.1/metrics"}) {
+    EXPECT_EQ(status(get(target)), 400U) << target;
+  }
+}
+
+// A page whose name resolves to this machine, through a proxy that names it in the target.
+TEST(SidePortRules, TheAuthorityOfTheAbsoluteFormReplacesTheHost) {
+  EXPECT_EQ(status(get("http://evil.example/status")), 403U);
+  EXPECT_EQ(status(post("http://evil.example/flush")), 403U);
+  side_request r = post("http://127.0.0.1:9217/flush");
+  r.host = "evil.example";
+  EXPECT_EQ(status(r), 200U);
+  r.origin = "http://evil.example";
+  EXPECT_EQ(status(r), 403U);
 }
 
 TEST(SidePortRules, InvalidateReadsItsQuery) {
