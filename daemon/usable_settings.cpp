@@ -1,6 +1,10 @@
 #include "daemon/usable_settings.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "cache/store/redis_uri.hpp"
@@ -8,6 +12,24 @@
 #include "daemon/upstream_tls_files.hpp"
 
 namespace mongocached::daemon {
+namespace {
+
+// What libmongoc, which logs in for the control plane, can do as it is delivered; it takes every name. GSSAPI it knows
+// as well, but only with a plugin of Cyrus SASL and a ticket: without them the change stream was lost for ever.
+constexpr std::array mechanisms{"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "MONGODB-AWS"};
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::toupper(x) == std::toupper(y); });
+}
+
+bool can_log_in(const upstream_uri& uri) {
+  const auto& name = uri.auth_mechanism;
+  if (name.empty()) return true;
+  if (same_word(name, "MONGODB-X509")) return uri.tls.enabled && !uri.tls.certificate_key_file.empty();
+  return std::ranges::any_of(mechanisms, [&name](const char* known) { return same_word(name, known); });
+}
+
+}  // namespace
 
 std::optional<upstream_uri> parse_uris(config::result& loaded) {
   const auto& settings = loaded.settings;
@@ -17,6 +39,12 @@ std::optional<upstream_uri> parse_uris(config::result& loaded) {
   if (!upstream) faults.push_back({"upstream.uri", "upstream.uri: " + error});
   if (upstream) {
     for (const auto& warning : upstream->warnings) loaded.notes.push_back("upstream.uri: " + warning);
+    // With "pooled" the proxy logs in by itself: upstream_account judges.
+    if (settings.upstream.auth == config::auth_kind::passthrough && !can_log_in(*upstream)) {
+      faults.push_back({"upstream.uri", "upstream.uri: authMechanism " + upstream->auth_mechanism +
+                                            " cannot be used; allowed: SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, MONGODB-AWS, "
+                                            "or MONGODB-X509 with TLS and tlsCertificateKeyFile"});
+    }
   }
   if (!settings.redis.uri) return upstream;
   try {

@@ -52,6 +52,28 @@ TEST(ParseUris, what_the_driver_does_not_know_is_a_note) {
                                                   AllOf(StartsWith("upstream.uri: "), HasSubstr("nonsense"))));
 }
 
+constexpr const char* external = "authSource=%24external&authMechanism=";
+
+TEST(ParseUris, what_the_driver_can_log_in_by_is_taken) {
+  for (const auto* mechanism : {"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "plain"}) {
+    auto loaded = with(std::string("mongodb://app:hunter2@a/?authMechanism=") + mechanism);
+    EXPECT_TRUE(parse_uris(loaded));
+    EXPECT_THAT(loaded.faults, IsEmpty()) << mechanism;
+  }
+  auto aws = with(std::string("mongodb://key:hunter2@a/?") + external + "MONGODB-AWS");
+  EXPECT_TRUE(parse_uris(aws));
+  EXPECT_THAT(aws.faults, IsEmpty());
+}
+
+// Once the change stream was lost for ever.
+TEST(ParseUris, what_the_driver_cannot_log_in_by_is_a_fault) {
+  for (const auto* mechanism : {"GSSAPI", "MONGODB-X509", "MONGODB-CR", "MONGODB-OIDC"}) {
+    auto loaded = with(std::string("mongodb://app@a/?") + external + mechanism);
+    static_cast<void>(parse_uris(loaded));
+    EXPECT_THAT(lines_of(loaded.faults), ElementsAre(StartsWith("upstream.uri: "))) << mechanism;
+  }
+}
+
 // Once they were found out when the cluster had said which one it is, and ended the process under its clients.
 TEST(ParseUris, a_redis_that_cannot_be_meant_is_a_fault) {
   for (const auto* text :
@@ -85,6 +107,16 @@ TEST_F(TryTlsFiles, without_tls_there_is_nothing_to_try) {
   std::vector<config::fault> faults;
   try_tls_files({}, {}, faults);
   EXPECT_THAT(faults, IsEmpty());
+}
+
+TEST_F(TryTlsFiles, a_login_by_certificate_needs_one) {
+  const std::string uri = std::string("mongodb://a/?tls=true&") + external + "MONGODB-X509";
+  auto without = with(uri);
+  EXPECT_TRUE(parse_uris(without));
+  EXPECT_THAT(lines_of(without.faults), ElementsAre(HasSubstr("MONGODB-X509 cannot be used")));
+  auto given = with(uri + "&tlsCertificateKeyFile=" + name_.string());
+  EXPECT_TRUE(parse_uris(given));
+  EXPECT_THAT(given.faults, IsEmpty());
 }
 
 // Once the start ended with status 1, upon which a service manager starts anew for ever.

@@ -103,6 +103,15 @@ def test_a_redis_that_cannot_be_meant_is_told_before_anybody_is_served(
     assert SECRET not in line
 
 
+@pytest.mark.parametrize("words", [[], ["--check-config"]])
+def test_a_login_that_cannot_be_meant_is_told_before_anybody_is_served(words: list[str]) -> None:
+    uri = "mongodb://app%40REALM@127.0.0.1:1/?authMechanism=GSSAPI&authSource=%24external"
+    done = run("--upstream", uri, "--listen", "127.0.0.1:0", "--http", "none", *words)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("upstream.uri: authMechanism GSSAPI cannot be used; allowed: ")
+
+
 def test_certificates_that_cannot_be_loaded_are_bad_settings(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
