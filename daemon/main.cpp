@@ -69,7 +69,7 @@ void prepare(config::result& loaded, daemon::server_options& options) {
   auto upstream = daemon::parse_uris(loaded);
   if (!upstream) return;
   options.upstream = std::move(*upstream);
-  daemon::try_tls_files(loaded.settings.listen, options.upstream, loaded.faults);
+  daemon::try_tls_files(loaded, options.upstream);
   prepare_pool(loaded.settings, options, loaded.faults);
 }
 

@@ -247,6 +247,14 @@ void add_load(exposition& to, const load_gauges& load) {
                                 "reason", [](const thread_metrics& block) -> const auto& { return block.shed; });
 }
 
+void add_certificates(exposition& to, const std::vector<certificate_gauge>& certificates) {
+  if (certificates.empty()) return;
+  to.gauge_family("mongocached_certificate_expiry_timestamp_seconds",
+                  "Until when, in seconds since the Unix epoch, the certificate is valid that is shown to clients or "
+                  "to the upstream.");
+  for (const auto& one : certificates) to.gauge_sample({{"side", one.side}}, one.ends_seconds);
+}
+
 void add_process(exposition& to, const exposition_input& input) {
   to.gauge_family("mongocached_build_info", "1; the labels say what runs.");
   to.gauge_sample({{"version", input.version}, {"compiler", __VERSION__}}, 1);
@@ -274,6 +282,7 @@ std::string expose(const exposition_input& input) {
   add_upstream(all, input);
   add_clients(all);
   add_load(all, input.load);
+  add_certificates(all, input.certificates);
   add_process(all, input);
   return all.text();
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "daemon/control/cluster_watch.hpp"
 #include "daemon/metrics.hpp"
@@ -41,6 +42,11 @@ struct load_gauges {
   std::uint64_t in_flight = 0;
 };
 
+struct certificate_gauge {
+  const char* side;     // "listen", "upstream"
+  double ends_seconds;  // since 1970
+};
+
 struct exposition_input {
   std::string version;
   std::span<const thread_metrics* const> blocks;  // of data threads and of any other thread that counts
@@ -48,6 +54,7 @@ struct exposition_input {
   redis_gauges redis;
   stream_gauges stream;
   load_gauges load;
+  std::vector<certificate_gauge> certificates;  // those that we show; without TLS none
   bool upstream_up = false;
   process_stats process;
 };

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "daemon/certificate_term.hpp"
 #include "daemon/control/topology_choice.hpp"
 #include "daemon/metrics_exposition.hpp"
 #include "daemon/milliseconds.hpp"
@@ -319,6 +320,12 @@ std::string server::impl::metrics_text() {
     in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
   }
   in.load = {shared_.buffers.used(), shared_.buffers.limit(), shared_.in_flight.load()};
+  const auto certificate = [&in](const char* side, const auto& context) {
+    const auto term = term_of(context.get());
+    if (term) in.certificates.push_back({side, static_cast<double>(term->ends.time_since_epoch().count())});
+  };
+  certificate("listen", shared_.client_tls.load());
+  certificate("upstream", shared_.upstream_tls.load());
   in.upstream_up = is_upstream_ready().ready;
   in.process = read_process_stats();
   return expose(in);

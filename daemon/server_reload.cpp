@@ -1,5 +1,6 @@
 // SIGHUP: what is read again, and what of it takes effect at once.
 #include "config/renew.hpp"
+#include "daemon/certificate_term.hpp"
 #include "daemon/server_impl.hpp"
 #include "daemon/tls_contexts.hpp"
 
@@ -35,6 +36,10 @@ void server::impl::reload() {
     log_.set_level(fresh.settings.log.level);
     for (const auto& note : fresh.notes) log_.warn("config", note);
     const bool certified = reload_certificates(fresh.settings.listen);
+    // Of those in force: one that cannot be used has left the one of before.
+    for (const auto& note : certificate_notes(shared_.client_tls.load().get(), shared_.upstream_tls.load().get())) {
+      log_.warn("config", note);
+    }
     shared_.buffers.set_limit(fresh.settings.listen.max_buffered);
     if (side_port_) side_port_->set_token(fresh.settings.http.token.reveal());
     put_in_force(std::move(fresh.settings));

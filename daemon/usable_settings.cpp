@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cache/store/redis_uri.hpp"
+#include "daemon/certificate_term.hpp"
 #include "daemon/tls_contexts.hpp"
 #include "daemon/upstream_tls_files.hpp"
 
@@ -55,17 +56,18 @@ std::optional<upstream_uri> parse_uris(config::result& loaded) {
   return upstream;
 }
 
-void try_tls_files(const config::listen_settings& listen, const upstream_uri& upstream,
-                   std::vector<config::fault>& faults) {
-  const auto attempt = [&faults](const char* key, auto make) {
+void try_tls_files(config::result& loaded, const upstream_uri& upstream) {
+  const auto attempt = [&loaded](const char* key, auto make) {
     try {
-      static_cast<void>(make());
+      return make();
     } catch (const std::runtime_error& e) {  // names the key
-      faults.push_back({key, e.what()});
+      loaded.faults.push_back({key, e.what()});
     }
+    return decltype(make()){};
   };
-  attempt("listen.tls_cert", [&] { return make_client_tls(listen); });
-  attempt("upstream.uri", [&] { return upstream_tls_files(upstream.tls).take(); });
+  const auto clients = attempt("listen.tls_cert", [&] { return make_client_tls(loaded.settings.listen); });
+  const auto servers = attempt("upstream.uri", [&] { return upstream_tls_files(upstream.tls).take(); });
+  for (auto& note : certificate_notes(clients.get(), servers.get())) loaded.notes.push_back(std::move(note));
 }
 
 }  // namespace mongocached::daemon

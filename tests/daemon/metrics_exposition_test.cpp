@@ -14,6 +14,7 @@ namespace mongocached::daemon {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using namespace std::chrono_literals;
 
 class MetricsExposition : public ::testing::Test {
@@ -159,6 +160,12 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"opened\"} 0\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"not asked for\"} 0\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_build_info{version=\"1.2.3\""));
+}
+
+TEST_F(MetricsExposition, CertificatesAreThereOnlyWhereTheyAreShown) {
+  EXPECT_THAT(text(), Not(HasSubstr("mongocached_certificate")));
+  input_.certificates = {{"listen", 1'800'000'000}};
+  EXPECT_THAT(text(), HasSubstr("mongocached_certificate_expiry_timestamp_seconds{side=\"listen\"} 1800000000\n"));
 }
 
 TEST_F(MetricsExposition, EveryLineIsASampleOrAComment) {

@@ -104,9 +104,10 @@ class TryTlsFiles : public ::testing::Test {
 };
 
 TEST_F(TryTlsFiles, without_tls_there_is_nothing_to_try) {
-  std::vector<config::fault> faults;
-  try_tls_files({}, {}, faults);
-  EXPECT_THAT(faults, IsEmpty());
+  config::result loaded;
+  try_tls_files(loaded, {});
+  EXPECT_THAT(loaded.faults, IsEmpty());
+  EXPECT_THAT(loaded.notes, IsEmpty());
 }
 
 TEST_F(TryTlsFiles, a_login_by_certificate_needs_one) {
@@ -121,14 +122,14 @@ TEST_F(TryTlsFiles, a_login_by_certificate_needs_one) {
 
 // Once the start ended with status 1, upon which a service manager starts anew for ever.
 TEST_F(TryTlsFiles, what_cannot_be_loaded_is_a_fault_of_each_side) {
-  config::listen_settings listen;
-  listen.tls_cert = listen.tls_key = name_;
+  config::result loaded;
+  loaded.settings.listen.tls_cert = loaded.settings.listen.tls_key = name_;
   upstream_uri upstream;
   upstream.tls.enabled = true;
   upstream.tls.ca_file = name_;
-  std::vector<config::fault> faults;
-  try_tls_files(listen, upstream, faults);
-  EXPECT_THAT(lines_of(faults), ElementsAre(StartsWith("listen.tls_cert "), StartsWith("upstream.uri: tlsCAFile ")));
+  try_tls_files(loaded, upstream);
+  EXPECT_THAT(lines_of(loaded.faults),
+              ElementsAre(StartsWith("listen.tls_cert "), StartsWith("upstream.uri: tlsCAFile ")));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+import subprocess
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +24,7 @@ from support.wait import wait_until
 
 Document = dict[str, Any]
 DISCONNECTS = "mongocached_client_disconnects_total"
+EXPIRY = "mongocached_certificate_expiry_timestamp_seconds"
 REQUESTS = "mongocached_requests_total"
 PING: Document = {"ping": 1, "$db": "admin"}
 BIG: Document = {"_id": 1, "data": bytes(range(256)) * 40_000}
@@ -253,6 +256,29 @@ def test_certificates_are_renewed_and_nobody_is_disconnected(
     with connect(daemon, tls=context) as raw:
         assert certificate_of(raw) == good
         assert raw.request(PING).document["ok"] == 1
+
+
+def test_a_certificate_near_its_end_is_told(servers: Servers, upstream: Upstream) -> None:
+    certificates = make_certificates(servers.folder())
+    folder = certificates.certificate.parent
+    another_certificate(folder, certificates.ca, days=5)
+    daemon = started(servers, TlsDaemon(servers.folder(), upstream.uri, certificates))
+    told = "listen.tls_cert: the certificate expires at "
+
+    def days_left() -> float:
+        return (daemon.metrics().value(EXPIRY, side="listen") - time.time()) / 86_400
+
+    assert told in daemon.process.log_text()
+    assert told in daemon.reload(daemon.config)
+    assert 4 < days_left() <= 5
+    checked = subprocess.run(
+        [*daemon.argv(), "--check-config"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert f"warning: {told}" in checked.stderr
+
+    another_certificate(folder, certificates.ca, days=30)
+    assert told not in daemon.reload(daemon.config)
+    assert 29 < days_left() <= 30
 
 
 def certificate_of(raw: RawConnection) -> str:

@@ -33,12 +33,16 @@ def make_certificates(
 
 
 def another_certificate(
-    directory: Path, ca: Path, names: str = "DNS:localhost,IP:127.0.0.1", common_name: str = "x"
+    directory: Path,
+    ca: Path,
+    names: str = "DNS:localhost,IP:127.0.0.1",
+    common_name: str = "x",
+    days: int = 30,
 ) -> Certificates:
     """By an authority that `make_certificates` made; replaces the one in that directory."""
     certificate, key = directory / "server.crt", directory / "server.key"
     run_openssl(
-        *("req", "-x509", *NEW_KEY, "-days", "30", "-subj", f"/CN={common_name}"),
+        *("req", "-x509", *NEW_KEY, "-days", str(days), "-subj", f"/CN={common_name}"),
         *("-CA", ca, "-CAkey", ca.with_suffix(".key"), "-addext", f"subjectAltName={names}"),
         *("-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate),
     )
