@@ -19,6 +19,7 @@
 #include "daemon/session/client_identity.hpp"
 #include "daemon/session/pooled_client.hpp"
 #include "daemon/session/request.hpp"
+#include "daemon/session/request_ids.hpp"
 #include "daemon/upstream_link.hpp"
 #include "protocol/compression.hpp"
 #include "protocol/op_query.hpp"
@@ -69,7 +70,7 @@ class session : public std::enable_shared_from_this<session> {
   [[nodiscard]] std::int32_t connection_id() const noexcept { return connection_id_; }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   [[nodiscard]] bool is_local() const noexcept { return is_local_peer(client_.descriptor()); }
-  [[nodiscard]] std::int32_t next_request_id() noexcept { return ++last_request_id_; }
+  [[nodiscard]] std::int32_t next_request_id() noexcept { return request_ids_.next(); }
   [[nodiscard]] hello_facts hello_facts_now();
   void remember_metadata(protocol::bson_view hello);
 
@@ -257,7 +258,7 @@ class session : public std::enable_shared_from_this<session> {
   std::unique_ptr<signed_time> own_clock_;  // keyId 0 under authentication: never leaves this client
   protocol::byte_buffer metadata_;          // the client's `client` document, for our own hello
   const std::int32_t connection_id_;
-  std::int32_t last_request_id_ = 0;
+  request_ids request_ids_;
   std::size_t roster_index_ = 0;  // in data_thread::sessions_
   const std::string peer_;
 };
