@@ -131,7 +131,8 @@ const std::array key_table{
          .spec = one_of(poses),
          .meaning =
              "What clients take mongocached for. \"replica_set\" serves clients whose URI insists on replicaSet; "
-             "needs advertise.",
+             "needs advertise. Of that set drivers see the primary only: the read preference secondary finds no "
+             "member, secondaryPreferred and nearest work.",
          .renewed = renewal::at_restart}),
     listen<&listen_settings::advertise>(
         {.name = "advertise",
