@@ -58,7 +58,10 @@ void redis_shared::store_changed(int ready_stores, const std::string& reason) {
   {
     const std::lock_guard lock(guard);
     ready += ready_stores;
-    if (!reason.empty()) last_reason = reason;
+    if (!reason.empty()) {
+      last_reason = reason;
+      lost_any = true;
+    }
   }
   tell();
 }
@@ -94,6 +97,7 @@ void redis_shared::store_gone(bool was_ready) {
   if (was_ready) --ready;
 }
 
+// That it is not up yet is no news while its connections are on their way: until it was, or one of them failed.
 void redis_shared::tell() {
   const std::lock_guard order(notify);
   bool now_up = false;
@@ -102,6 +106,7 @@ void redis_shared::tell() {
     const std::lock_guard lock(guard);
     now_up = up_locked();
     reason = reason_locked();
+    if (!told_any && !now_up && !lost_any) return;
     if (told_any && now_up == told_up) return;
     told_any = true;
     told_up = now_up;

@@ -71,6 +71,7 @@ struct redis_shared {
   int stores = 0;
   int ready = 0;
   std::string last_reason = "not connected yet";
+  bool lost_any = false;  // a connection failed or was closed
   bool told_up = false;
   bool told_any = false;
   std::vector<std::shared_ptr<store_counters>> parts;

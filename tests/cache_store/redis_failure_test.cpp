@@ -9,6 +9,7 @@ namespace mongocached::cache {
 namespace {
 
 using test::redis_server;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -54,6 +55,26 @@ TEST(RedisFailure, AReconnectToTheSameRedisKeepsTheEpoch) {
   EXPECT_EQ(at.hub.epoch(), before);
   EXPECT_THAT(at.epochs, ElementsAre(before));
   EXPECT_THAT(at.states, Contains(HasSubstr("connection lost")));
+}
+
+// Once each start of a daemon warned of the connection that was still on its way behind the first.
+TEST(RedisFailure, ConnectionsOnTheirWayAreNoNews) {
+  redis_server server;
+  store_harness at(server);
+  const auto another = at.hub.make_store(at.context);
+  const auto third = at.hub.make_store(at.context);
+  ASSERT_TRUE(at.run_until_up());
+  EXPECT_THAT(at.states, ElementsAre(HasSubstr("up: ")));
+}
+
+TEST(RedisFailure, OneThatWasNeverUpIsToldOnceAConnectionFails) {
+  redis_server server;
+  const auto uri = server.uri();
+  server.kill();
+  store_harness at(options_for(uri));
+  EXPECT_EQ(at.invalidate(at.drop(at.key("1"))), store_status::unavailable);  // owed before anything was tried
+  ASSERT_TRUE(at.run_until([&] { return at.hub.counters().connect_failures.load() >= 2; }));
+  EXPECT_THAT(at.states, ElementsAre(AllOf(HasSubstr("down: "), HasSubstr("cannot connect"))));
 }
 
 TEST(RedisFailure, AnswersAtOnceWhileRedisIsAway) {
