@@ -27,6 +27,7 @@ struct redis_gauges {
   bool up = false;  // false, too, where none is configured
   std::uint64_t commands = 0;
   std::uint64_t errors = 0;  // error replies, timeouts, lost connections
+  bool subscribed = false;
 };
 
 struct stream_gauges {

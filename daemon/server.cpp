@@ -317,7 +317,10 @@ std::string server::impl::metrics_text() {
   in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired, stats.refused};
   if (const auto hub = redis()) {
     const auto& c = hub->counters();
-    in.redis = {hub->up(), c.commands.load(), c.errors.load() + c.timeouts.load() + c.connect_failures.load()};
+    in.redis.up = hub->up();
+    in.redis.subscribed = hub->subscribed();
+    in.redis.commands = c.commands.load();
+    in.redis.errors = c.errors.load() + c.timeouts.load() + c.connect_failures.load();
   }
   in.load = {shared_.buffers.used(), shared_.buffers.limit(), shared_.in_flight.load()};
   const auto certificate = [&in](const char* side, const auto& context) {

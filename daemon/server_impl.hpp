@@ -46,6 +46,7 @@ class server::impl {
   void ask_which_cluster_later();
   void identify(const fingerprint_answer& answer);
   void start_redis(const fingerprint_answer& answer);
+  [[nodiscard]] cache::redis_events redis_events();
   void hand_out(std::shared_ptr<cache::redis_hub> hub);
   void release_redis();
   // Any thread: from here on Redis is not used before the cluster was asked again.

@@ -107,6 +107,15 @@ void server::impl::start_redis(const fingerprint_answer& answer) {
   with.timeout = settings.timeout;
   with.key_prefix = settings.key_prefix;
   with.cluster_id = cluster_id(options_.upstream, *named_by_, fingerprint_);
+  // The settings were tried at the start; whatever it is, clients go on without Redis.
+  try {
+    hand_out(std::make_shared<cache::redis_hub>(std::move(with), redis_events()));
+  } catch (const std::exception& e) {
+    log_.error("redis", "cannot be used", {{"reason", e.what()}});
+  }
+}
+
+cache::redis_events server::impl::redis_events() {
   cache::redis_events events;
   events.epoch_changed = [this](const cache::epoch_name&) {
     shared_.coherence.void_everything();
@@ -123,12 +132,14 @@ void server::impl::start_redis(const fingerprint_answer& answer) {
     const std::scoped_lock lock(redis_metrics_mutex_);
     redis_metrics_.redis_duration.observe(took);
   };
-  // The settings were tried at the start; whatever it is, clients go on without Redis.
-  try {
-    hand_out(std::make_shared<cache::redis_hub>(std::move(with), std::move(events)));
-  } catch (const std::exception& e) {
-    log_.error("redis", "cannot be used", {{"reason", e.what()}});
-  }
+  events.push_refused = [this](const std::string& why) {
+    if (why.empty()) return log_.info("redis", "what other processes invalidate is heard of at once again");
+    log_.warn("redis",
+              "refuses SUBSCRIBE: until it lets us, what other processes invalidate is heard of by the change stream "
+              "only",
+              {{"reason", why}});
+  };
+  return events;
 }
 
 // Nothing is answered from Redis before every thread has told it what its clients wrote meanwhile.

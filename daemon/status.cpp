@@ -219,6 +219,7 @@ json::object status_of(const status_input& in) {
        {{"up", in.redis != nullptr && in.redis->up()},
         {"state", in.redis_state},
         {"covered", in.shared.redis_covered.load()},
+        {"subscribed", in.redis != nullptr && in.redis->subscribed()},
         {"cluster_id", in.redis != nullptr ? json::value(in.redis->cluster_id()) : json::value(nullptr)}}},
       {"stream", stream_of(in)},
       {"clients", clients},

@@ -1,6 +1,7 @@
 #include "cache/store/push_subscriber.hpp"
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "cache/store/boot_clock.hpp"
 #include "cache/store/redis_keys.hpp"
@@ -19,13 +20,16 @@ class redis_subscriber final : public push_subscriber {
         channel_(redis_keys(shared_->options.key_prefix, shared_->options.cluster_id).push()),
         connection_(std::make_shared<resp_connection>(
             context, settings(),
-            connection_events{[this] { opened(); }, [this](const std::string&) { on_ = false; }})) {
+            connection_events{[this] { opened(); }, [this](const std::string&) { turn(false); }})) {
     // In the first turn of the loop, as a store's.
     boost::asio::post(context, [alive = std::weak_ptr<bool>(life_), to = connection_] {
       if (!alive.expired()) to->start();
     });
   }
-  ~redis_subscriber() override { connection_->stop(); }
+  ~redis_subscriber() override {
+    connection_->stop();
+    turn(false);
+  }
   redis_subscriber(const redis_subscriber&) = delete;
   redis_subscriber& operator=(const redis_subscriber&) = delete;
 
@@ -48,12 +52,27 @@ class redis_subscriber final : public push_subscriber {
   void confirmed(const reply& answer) {
     if (answer.outcome != reply_outcome::reply) return;  // late is fine, until the connection counts as stuck
     const auto& value = answer.values[0];
-    if (value.is_error()) return connection_->fail("Redis refuses: " + std::string(value.text()));
+    if (value.is_error()) return refused(std::string(value.text()));
     if (value.elements.size() != 3 || value.elements[0].text() != "subscribe") {
       return connection_->fail("an answer to SUBSCRIBE of another shape");
     }
     connection_->reset_back_off();
-    on_ = true;
+    turn(true);
+    if (std::exchange(refused_, false)) tell({});
+  }
+
+  // Asked again with back-off: the user may be given the right.
+  void refused(const std::string& why) {
+    connection_->fail("Redis refuses: " + why);
+    if (!std::exchange(refused_, true)) tell(why);
+  }
+
+  void tell(const std::string& why) {
+    if (shared_->events.push_refused) shared_->events.push_refused(why);
+  }
+
+  void turn(bool on) {
+    if (std::exchange(on_, on) != on) shared_->subscriptions += on ? 1 : -1;
   }
 
   void heard(byte_view channel, byte_view bytes) {
@@ -69,6 +88,7 @@ class redis_subscriber final : public push_subscriber {
   std::string channel_;
   std::shared_ptr<resp_connection> connection_;
   bool on_ = false;
+  bool refused_ = false;  // and told so
   std::shared_ptr<bool> life_ = std::make_shared<bool>();
 };
 

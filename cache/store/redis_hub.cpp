@@ -188,6 +188,9 @@ bool redis_hub::up() const noexcept {
 std::string redis_hub::state() const {
   return shared_->state();
 }
+bool redis_hub::subscribed() const noexcept {
+  return shared_->subscriptions.load() > 0;
+}
 epoch_name redis_hub::epoch() const {
   return shared_->epoch();
 }

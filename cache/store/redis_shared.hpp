@@ -54,6 +54,9 @@ struct redis_shared {
   [[nodiscard]] bool up() const;
   [[nodiscard]] std::string state() const;
 
+  // Of this process's subscribers, those whose subscription stands.
+  std::atomic<int> subscriptions{0};
+
   std::shared_ptr<store_counters> new_counters();
   const redis_counters& sum_counters();
 

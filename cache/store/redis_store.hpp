@@ -55,6 +55,8 @@ struct redis_events {
   std::function<void(bool up, const std::string& reason)> state_changed;
   // Time until the reply of whatever was asked or told, or until it was given up; once for each.
   std::function<void(duration)> observed;
+  // Redis does not let a subscriber hear what others invalidate, and why; told once, and once it does after all: empty.
+  std::function<void(const std::string& why)> push_refused{};
 };
 
 // One a process. Thread-safe. Outlives its stores.
@@ -81,9 +83,10 @@ class redis_hub {
   void withhold(std::string why);
   void release();
 
-  [[nodiscard]] bool up() const noexcept;   // every store's connection is established and trusted
-  [[nodiscard]] std::string state() const;  // a sentence for /status, no password
-  [[nodiscard]] epoch_name epoch() const;   // all zero: none adopted yet
+  [[nodiscard]] bool up() const noexcept;          // every store's connection is established and trusted
+  [[nodiscard]] std::string state() const;         // a sentence for /status, no password
+  [[nodiscard]] bool subscribed() const noexcept;  // a subscriber hears what others invalidate
+  [[nodiscard]] epoch_name epoch() const;          // all zero: none adopted yet
   [[nodiscard]] const std::string& cluster_id() const noexcept;
   [[nodiscard]] const redis_counters& counters() const noexcept;
 

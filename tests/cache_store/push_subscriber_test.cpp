@@ -109,8 +109,15 @@ TEST_F(PushBetweenTwo, AFullRedisTellsAllTheSame) {
   EXPECT_TRUE(theirs.hears(1));
 }
 
-// A login without leave to use the channel: the store works, nothing is told.
-TEST(PushSubscriber, ARefusedChannelHarmsNothing) {
+int refused_subscriptions(redis_server& server) {
+  const auto stats = server.run({"INFO", "commandstats"});
+  const std::string_view name = "rejected_calls=";
+  const auto at = stats.find(name, std::min(stats.find("cmdstat_subscribe:"), stats.size()));
+  return at == std::string::npos ? 0 : std::stoi(stats.substr(at + name.size()));
+}
+
+// A login without leave to use the channel: the store works, nothing is heard, and that is told once.
+TEST(PushSubscriber, ARefusedChannelHarmsNothingAndIsToldOnce) {
   redis_server server;
   ASSERT_EQ(server.run({"ACL", "SETUSER", "app", "on", ">swordfish", "~mongocached:*", "+@all", "resetchannels"}),
             "OK");
@@ -119,8 +126,15 @@ TEST(PushSubscriber, ARefusedChannelHarmsNothing) {
   mine.invalidates("1", 5);
   EXPECT_EQ(mine.at.hub.counters().errors.load(), 0u);
   EXPECT_FALSE(mine.ear->subscribed());
+  ASSERT_TRUE(mine.at.run_until([&] { return refused_subscriptions(server) >= 2; }));
+  EXPECT_FALSE(mine.at.hub.subscribed());
+  EXPECT_THAT(mine.at.refusals, ElementsAre(HasSubstr("NOPERM")));
   ASSERT_EQ(server.run({"ACL", "SETUSER", "app", "allchannels"}), "OK");
   EXPECT_TRUE(mine.listens());
+  EXPECT_TRUE(mine.at.hub.subscribed());
+  EXPECT_THAT(mine.at.refusals, ElementsAre(HasSubstr("NOPERM"), ""));
+  mine.ear.reset();
+  EXPECT_FALSE(mine.at.hub.subscribed());
 }
 
 TEST(PushSubscriber, MayBeDestroyedByItsHandler) {

@@ -176,8 +176,9 @@ class store_harness {
 
   std::string ns = "db.c";
   boost::asio::io_context context;
-  std::vector<epoch_name> epochs;   // as told by epoch_changed
-  std::vector<std::string> states;  // as told by state_changed
+  std::vector<epoch_name> epochs;     // as told by epoch_changed
+  std::vector<std::string> states;    // as told by state_changed
+  std::vector<std::string> refusals;  // as told by push_refused
   std::vector<duration> observed;
   redis_hub hub;
   std::unique_ptr<shared_store> store;
@@ -186,7 +187,8 @@ class store_harness {
   redis_events events() {
     return {[this](const epoch_name& name) { epochs.push_back(name); },
             [this](bool up, const std::string& reason) { states.push_back((up ? "up: " : "down: ") + reason); },
-            [this](duration took) { observed.push_back(took); }};
+            [this](duration took) { observed.push_back(took); },
+            [this](const std::string& why) { refusals.push_back(why); }};
   }
   std::deque<std::string> names_;  // key_views point into it
 };
