@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from pymongo.collection import Collection
+from support.counted import Counted, by_id, warm
 from support.servers import Daemon, Redis, Servers, Upstream
+from support.stored import values
 from support.wait import wait_until
 
+Films = Collection[dict[str, Any]]
 SUBSCRIBED = "mongocached_redis_subscribed"
+INVALIDATIONS = "mongocached_invalidations_total"
+ROOT = Path(__file__).parents[2]
+OPERATIONS = ROOT / "docs" / "operations.md"
+STORE = ROOT / "cache" / "store"
 
 
 def as_user(redis: Redis, name: str) -> str:
@@ -27,3 +41,61 @@ def test_refused_subscription_is_told(servers: Servers, upstream: Upstream, redi
         operator.execute_command("ACL", "SETUSER", "deaf", "allchannels")
         wait_until(lambda: subscribed(daemon) == (True, 1), what="the subscription")
     assert daemon.process.log_text().count("NOPERM") == 1
+
+
+def documented_rights() -> list[str]:
+    """Of the user `mongocached`, as operations.md tells an operator to set them."""
+    line = re.search(r"^ +(ACL SETUSER mongocached .*)$", OPERATIONS.read_text(), re.MULTILINE)
+    assert line
+    return line[1].replace("SECRET", "swordfish").split()
+
+
+def commands_in_use() -> set[str]:
+    """What the sources send to Redis, and what the scripts call there."""
+    text = "".join(file.read_text() for file in sorted(STORE.glob("*.cpp")))
+    sent = set(re.findall(r"""\.arg\("([A-Z]+)"\)|redis\.p?call\('([A-Z]+)'""", text))
+    names = {(a or b).lower() for a, b in sent}
+    assert {"script", "load", "auth"} <= names
+    return (names - {"script", "load", "auth"}) | {"script|load"}  # everybody may log in
+
+
+def test_documented_rights_are_those_in_use() -> None:
+    granted = {word[1:] for word in documented_rights() if word.startswith("+")}
+    assert granted == commands_in_use()
+
+
+def is_shared(daemon: Daemon, mode: str) -> bool:
+    """Redis is used, and whoever is to hear of others does."""
+    told = daemon.status()["redis"]
+    return told["up"] and (mode == "ttl" or (told["covered"] and told["subscribed"]))
+
+
+@pytest.mark.parametrize("mode", ["bounded", "strict", "ttl"])
+def test_documented_rights_suffice(
+    servers: Servers, upstream: Upstream, redis: Redis, films: Films, mode: str
+) -> None:
+    name = films.database.name
+    config = f'[cache]\nmode = "{mode}"\n'
+    with redis.client() as operator:
+        operator.execute_command(*documented_rights())
+        uri = as_user(redis, "mongocached")
+        a, b = (servers.daemon(upstream.uri, uri, config=config) for _ in range(2))
+        for daemon in (a, b):
+            wait_until(lambda daemon=daemon: is_shared(daemon, mode), what="Redis")
+        warm(b, name, 20, "redis_hit" if mode == "strict" else "l1_hit")
+        wait_until(lambda: len(list(values(operator))) >= 20, what="the entries in Redis")
+        with Counted(a) as reader:
+            reader.ask(by_id(name, 30))  # proves the right to read
+            assert reader.found(by_id(name, 5)) == ("redis_hit", [{"_id": 5, "n": 0}])
+        with pymongo.MongoClient(a.uri) as client:
+            client[name].films.update_one({"_id": 5}, {"$set": {"n": 1}})
+            client[name].films.update_many({"_id": {"$lt": 3}}, {"$set": {"n": 1}})
+        if mode != "ttl":
+            wait_until(
+                lambda: b.metrics().value(INVALIDATIONS, source="push") > 0,
+                what="what the other process invalidated",
+            )
+        assert operator.execute_command("ACL", "LOG") == []
+    for daemon in (a, b):
+        assert daemon.metrics().value("mongocached_redis_errors_total") == 0
+        assert "NOPERM" not in daemon.process.log_text()
