@@ -171,6 +171,7 @@ void add_cache(exposition& to, const cache_gauges& cache) {
 
 void add_redis(exposition& to, const redis_gauges& redis) {
   to.single_gauge("mongocached_redis_up", "1 while Redis is in use and answers.", redis.up ? 1 : 0);
+  to.single_gauge("mongocached_redis_configured", "1 if the settings name a Redis.", redis.configured ? 1 : 0);
   to.single_gauge("mongocached_redis_subscribed",
                   "1 while Redis tells at once what other processes invalidate; 0, too, where no mode asks for it.",
                   redis.subscribed ? 1 : 0);

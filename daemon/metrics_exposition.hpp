@@ -28,6 +28,7 @@ struct redis_gauges {
   std::uint64_t commands = 0;
   std::uint64_t errors = 0;  // error replies, timeouts, lost connections
   bool subscribed = false;
+  bool configured = false;
 };
 
 struct stream_gauges {

@@ -278,15 +278,14 @@ readiness server::impl::is_upstream_ready() {
 void server::impl::with_status(const std::function<void(const status_input&)>& use) {
   const auto hub = redis();
   const auto feed = feed_.load();
-  const status_input in{
-      .version = options_.version,
-      .uptime = data_thread::now() - started_,
-      .shared = shared_,
-      .threads = threads_,
-      .upstream = topology_->current(),
-      .redis = hub.get(),
-      .stream = feed ? std::optional(feed->status()) : std::nullopt,
-      .redis_state = hub ? hub->state() : "not configured, or the cluster has not said yet which one it is"};
+  const status_input in{.version = options_.version,
+                        .uptime = data_thread::now() - started_,
+                        .shared = shared_,
+                        .threads = threads_,
+                        .upstream = topology_->current(),
+                        .redis = hub.get(),
+                        .stream = feed ? std::optional(feed->status()) : std::nullopt,
+                        .redis_state = redis_state(hub.get())};
   use(in);
 }
 
@@ -315,6 +314,7 @@ std::string server::impl::metrics_text() {
   in.blocks = blocks;
   const auto stats = shared_.local.stats();
   in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired, stats.refused};
+  in.redis.configured = options_.settings->redis.uri.has_value();
   if (const auto hub = redis()) {
     const auto& c = hub->counters();
     in.redis.up = hub->up();

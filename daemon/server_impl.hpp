@@ -67,6 +67,9 @@ class server::impl {
   [[nodiscard]] readiness is_ready();
   [[nodiscard]] readiness is_upstream_ready();
   [[nodiscard]] std::shared_ptr<cache::redis_hub> redis();
+  // While there is none although one is configured: why, for the status.
+  void no_redis_yet(const std::string& why);
+  [[nodiscard]] std::string redis_state(const cache::redis_hub* hub);
   void ask_to_stop();
   void stop_everything();
 
@@ -88,6 +91,7 @@ class server::impl {
   std::unique_ptr<listener> listener_;
   std::mutex redis_mutex_;
   std::shared_ptr<cache::redis_hub> redis_;
+  std::string why_no_redis_ = "the cluster has not said yet which one it is";
   std::unique_ptr<administration> administration_;
   std::unique_ptr<side_port> side_port_;
   std::unique_ptr<status_desk> status_desk_;

@@ -37,6 +37,7 @@ void server::impl::start_inquiry() {
     asio::post(control_, [this, answer] { identify(answer); });
   };
   events.delayed = [this](const std::string& reason) {
+    no_redis_yet("the cluster has not said yet which one it is: " + reason);
     log_.warn("redis", "not used until the cluster says which one it is", {{"reason", reason}});
   };
   inquiry_ = std::make_unique<fingerprint_inquiry>(options_.upstream, options, std::move(events));
@@ -112,6 +113,7 @@ void server::impl::start_redis(const fingerprint_answer& answer) {
     hand_out(std::make_shared<cache::redis_hub>(std::move(with), redis_events()));
   } catch (const std::exception& e) {
     log_.error("redis", "cannot be used", {{"reason", e.what()}});
+    no_redis_yet(e.what());
   }
 }
 
@@ -169,6 +171,18 @@ void server::impl::release_redis() {
 std::shared_ptr<cache::redis_hub> server::impl::redis() {
   const std::scoped_lock lock(redis_mutex_);
   return redis_;
+}
+
+void server::impl::no_redis_yet(const std::string& why) {
+  const std::scoped_lock lock(redis_mutex_);
+  why_no_redis_ = why;
+}
+
+std::string server::impl::redis_state(const cache::redis_hub* hub) {
+  if (!options_.settings->redis.uri) return "not configured";
+  if (hub != nullptr) return hub->state();
+  const std::scoped_lock lock(redis_mutex_);
+  return "not used: " + why_no_redis_;
 }
 
 }  // namespace mongocached::daemon

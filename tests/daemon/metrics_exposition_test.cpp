@@ -47,6 +47,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_verified_total",
                                  "mongocached_staleness_seconds",
                                  "mongocached_redis_up",
+                                 "mongocached_redis_configured",
                                  "mongocached_redis_subscribed",
                                  "mongocached_redis_commands_total",
                                  "mongocached_redis_errors_total",
@@ -147,6 +148,7 @@ TEST_F(MetricsExposition, GaugesFromPairsOfCountersNeverFallBelowZero) {
 TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.cache.bytes = 268435456;
   input_.redis.up = true;
+  input_.redis.configured = true;
   input_.redis.subscribed = true;
   input_.load = {.buffered_bytes = 70'000, .buffered_limit_bytes = 80'000, .in_flight = 3};
   input_.stream.lag_seconds = 0.25;
@@ -154,6 +156,7 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   const std::string all = text();
   EXPECT_THAT(all, HasSubstr("mongocached_cache_bytes 268435456\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_up 1\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_redis_configured 1\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_subscribed 1\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_buffered_bytes 70000\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_buffered_limit_bytes 80000\n"));

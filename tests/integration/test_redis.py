@@ -99,3 +99,10 @@ def test_documented_rights_suffice(
     for daemon in (a, b):
         assert daemon.metrics().value("mongocached_redis_errors_total") == 0
         assert "NOPERM" not in daemon.process.log_text()
+
+
+def test_no_redis_is_none_configured(servers: Servers, upstream: Upstream) -> None:
+    daemon = servers.daemon(upstream.uri)
+    told = daemon.status()["redis"]
+    assert (told["configured"], told["up"], told["state"]) == (False, False, "not configured")
+    assert daemon.metrics().value("mongocached_redis_configured") == 0

@@ -30,6 +30,7 @@ NAMES = [
     "mongocached_verified_total",
     "mongocached_staleness_seconds_count",
     "mongocached_redis_up",
+    "mongocached_redis_configured",
     "mongocached_redis_subscribed",
     "mongocached_redis_commands_total",
     "mongocached_redis_errors_total",
