@@ -101,6 +101,7 @@ class checker {
   }
 
   void redis() {
+    redis_tls();
     const auto& s = out_.settings;
     if (!good({"redis.uri"}) || s.redis.uri) return;
     constexpr std::string_view text = " = \"strict\": needs redis.uri; allowed: \"bounded\" or \"ttl\", or a Redis";
@@ -112,6 +113,19 @@ class checker {
     if (good({"cache.memory", "cache.enabled"}) && s.cache.memory == 0 && s.cache.enabled) {
       note("nothing is cached: cache.memory is \"0\" and redis.uri is \"none\"");
     }
+  }
+
+  // Whoever names authorities means TLS: it is not left out silently.
+  void redis_tls() {
+    const auto& redis = out_.settings.redis;
+    readable("redis.tls_ca", redis.tls_ca);
+    if (redis.tls_ca.empty() || !good({"redis.uri", "redis.tls_ca"})) return;
+    const auto given = redis.uri;
+    if (!given) return note("redis.tls_ca has no effect: redis.uri is \"none\"");
+    const auto& uri = *given;
+    if (uri.reveal().starts_with("rediss://")) return;
+    fault("redis.uri",
+          " = " + in_quotes_short(uri.masked()) + ": without TLS, and redis.tls_ca is set; allowed: \"rediss://...\"");
   }
 
   void http() {

@@ -188,6 +188,12 @@ const std::array key_table{
                                  .flag = "--redis",
                                  .flag_value = "URI|none",
                                  .renewed = renewal::at_restart}),
+    redis<&redis_settings::tls_ca>(
+        {.name = "tls_ca",
+         .spec = plain(value_kind::path),
+         .meaning = "Authorities (PEM) that Redis's certificate must come from; needs a uri with rediss://.",
+         .zero = "\"\": those that the system trusts",
+         .renewed = renewal::at_restart}),
     redis<&redis_settings::timeout>(
         {.name = "timeout",
          .spec = time(1 * ms, 10 * s),

@@ -75,6 +75,7 @@ struct upstream_settings {
 
 struct redis_settings {
   std::optional<config::uri> uri;  // none: no shared cache
+  std::string tls_ca;              // a path; empty: what the system trusts
   duration timeout = std::chrono::milliseconds{20};
   std::string key_prefix = "mongocached";
 

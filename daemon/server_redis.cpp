@@ -105,6 +105,7 @@ void server::impl::start_redis(const fingerprint_answer& answer) {
   cache::redis_options with;
   with.uri = settings.uri->reveal();
   with.find_host = redis_finder(shared_.names);
+  with.tls_ca_file = settings.tls_ca;
   with.timeout = settings.timeout;
   with.key_prefix = settings.key_prefix;
   with.cluster_id = cluster_id(options_.upstream, *named_by_, fingerprint_);

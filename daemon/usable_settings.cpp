@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cache/store/redis_store.hpp"
 #include "cache/store/redis_uri.hpp"
 #include "daemon/certificate_term.hpp"
 #include "daemon/tls_contexts.hpp"
@@ -28,6 +29,15 @@ bool can_log_in(const upstream_uri& uri) {
   if (name.empty()) return true;
   if (same_word(name, "MONGODB-X509")) return uri.tls.enabled && !uri.tls.certificate_key_file.empty();
   return std::ranges::any_of(mechanisms, [&name](const char* known) { return same_word(name, known); });
+}
+
+void try_redis_ca(const config::redis_settings& redis, std::vector<config::fault>& faults) {
+  if (redis.tls_ca.empty()) return;
+  try {
+    cache::try_redis_trust(redis.tls_ca);
+  } catch (const std::invalid_argument& e) {
+    faults.push_back({"redis.tls_ca", "redis.tls_ca = \"" + redis.tls_ca + "\": " + e.what()});
+  }
 }
 
 }  // namespace
@@ -67,6 +77,7 @@ void try_tls_files(config::result& loaded, const upstream_uri& upstream) {
   };
   const auto clients = attempt("listen.tls_cert", [&] { return make_client_tls(loaded.settings.listen); });
   const auto servers = attempt("upstream.uri", [&] { return upstream_tls_files(upstream.tls).take(); });
+  try_redis_ca(loaded.settings.redis, loaded.faults);
   for (auto& note : certificate_notes(clients.get(), servers.get())) loaded.notes.push_back(std::move(note));
 }
 

@@ -7,17 +7,16 @@
 namespace mongocached::cache {
 namespace {
 
-std::shared_ptr<boost::asio::ssl::context> make_tls(const redis_options& options, const redis_uri& uri) {
+std::shared_ptr<boost::asio::ssl::context> make_tls(const std::string& ca_file) {
   namespace ssl = boost::asio::ssl;
-  if (!uri.tls) return nullptr;
   auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
   context->set_options(ssl::context::default_workarounds | ssl::context::no_sslv2 | ssl::context::no_sslv3 |
                        ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
   boost::system::error_code error;
-  if (options.tls_ca_file.empty()) {
+  if (ca_file.empty()) {
     context->set_default_verify_paths(error);
   } else {
-    context->load_verify_file(options.tls_ca_file, error);
+    context->load_verify_file(ca_file, error);
   }
   if (error) throw std::invalid_argument("cannot read the certificates to trust: " + error.message());
   return context;
@@ -25,11 +24,15 @@ std::shared_ptr<boost::asio::ssl::context> make_tls(const redis_options& options
 
 }  // namespace
 
+void try_redis_trust(const std::string& ca_file) {
+  static_cast<void>(make_tls(ca_file));
+}
+
 redis_shared::redis_shared(redis_options given, redis_events told)
     : options(std::move(given)),
       uri(parse_redis_uri(options.uri)),
       events(std::move(told)),
-      tls(make_tls(options, uri)) {
+      tls(uri.tls ? make_tls(options.tls_ca_file) : nullptr) {
   if (options.timeout < std::chrono::milliseconds(1)) throw std::invalid_argument("the timeout is below 1 ms");
 }
 

@@ -59,6 +59,9 @@ struct redis_events {
   std::function<void(const std::string& why)> push_refused{};
 };
 
+// Throws std::invalid_argument if redis_options::tls_ca_file cannot be this file.
+void try_redis_trust(const std::string& ca_file);
+
 // One a process. Thread-safe. Outlives its stores.
 class redis_hub {
  public:

@@ -86,6 +86,9 @@ TEST_F(RedisTls, UnreadableTrustIsToldAtTheStart) {
   redis_options given = options_for("rediss://localhost");
   given.tls_ca_file = folder + "/missing.pem";
   EXPECT_THROW(redis_hub(given, {}), std::invalid_argument);
+  EXPECT_THROW(try_redis_trust(given.tls_ca_file), std::invalid_argument);
+  EXPECT_THROW(try_redis_trust(folder + "/good.key"), std::invalid_argument);
+  EXPECT_NO_THROW(try_redis_trust(folder + "/good.pem"));
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 namespace mongocached::config {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 class check_test : public testing::Test {
@@ -54,6 +56,24 @@ TEST_F(check_test, tls_files_must_be_readable) {
   r.settings.listen.tls_key = "/";
   EXPECT_THAT(faults(), ElementsAre(StartsWith("listen.tls_cert = \"/nonexistent/cert\""),
                                     StartsWith("listen.tls_key = \"/\": is a directory")));
+}
+
+TEST_F(check_test, authorities_for_redis_need_tls) {
+  const test::temp_directory directory;
+  r.settings.redis.tls_ca = directory.file("c", "");
+  EXPECT_THAT(faults(), IsEmpty());
+  EXPECT_THAT(r.notes, ElementsAre(StartsWith("redis.tls_ca has no effect")));
+  r.settings.redis.uri = uri("rediss://h");
+  EXPECT_THAT(faults(), IsEmpty());
+  r.settings.redis.uri = uri("redis://:sesame@h");
+  EXPECT_THAT(faults(),
+              ElementsAre(AllOf(StartsWith("redis.uri = \"redis://"), HasSubstr("rediss"), Not(HasSubstr("sesame")))));
+}
+
+TEST_F(check_test, authorities_for_redis_must_be_readable) {
+  r.settings.redis.uri = uri("rediss://h");
+  r.settings.redis.tls_ca = "/nonexistent/ca";
+  EXPECT_THAT(faults(), ElementsAre(StartsWith("redis.tls_ca = \"/nonexistent/ca\"")));
 }
 
 TEST_F(check_test, posing_as_a_replica_set_needs_an_address_to_advertise) {

@@ -64,7 +64,8 @@ auth = "pooled"
 pool_size = 9
 authz_ttl = "10s"
 [redis]
-uri = "redis://:sesame@cache.example:6379/0"
+uri = "rediss://:sesame@cache.example:6379/0"
+tls_ca = ")" + cert + R"("
 timeout = "30ms"
 key_prefix = "blue"
 [http]
@@ -115,7 +116,7 @@ admin = true
               pose_kind::replica_set,
               endpoint{"cache.example", 27017}};
   e.upstream = {uri{some_upstream}, 2s, auth_kind::pooled, 9, 10s};
-  e.redis = {uri{"redis://:sesame@cache.example:6379/0"}, 30ms, "blue"};
+  e.redis = {uri{"rediss://:sesame@cache.example:6379/0"}, cert, 30ms, "blue"};
   e.http = {endpoint{"::1", 9000}, secret{"opensesame"}};
   e.cache = {false, 1ULL << 30, 2ULL << 20, 1h, 0s, cache_mode::strict, 500ms, 1min, 0.5};
   e.log = {log_level::debug, log_format::json, 1s};

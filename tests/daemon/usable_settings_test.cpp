@@ -124,12 +124,14 @@ TEST_F(TryTlsFiles, a_login_by_certificate_needs_one) {
 TEST_F(TryTlsFiles, what_cannot_be_loaded_is_a_fault_of_each_side) {
   config::result loaded;
   loaded.settings.listen.tls_cert = loaded.settings.listen.tls_key = name_;
+  loaded.settings.redis.tls_ca = name_;
   upstream_uri upstream;
   upstream.tls.enabled = true;
   upstream.tls.ca_file = name_;
   try_tls_files(loaded, upstream);
   EXPECT_THAT(lines_of(loaded.faults),
-              ElementsAre(StartsWith("listen.tls_cert "), StartsWith("upstream.uri: tlsCAFile ")));
+              ElementsAre(StartsWith("listen.tls_cert "), StartsWith("upstream.uri: tlsCAFile "),
+                          StartsWith("redis.tls_ca = \"")));
 }
 
 }  // namespace

@@ -116,7 +116,8 @@ def test_certificates_that_cannot_be_loaded_are_bad_settings(tmp_path: Path) -> 
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nonsense")
     file = tmp_path / "c.toml"
-    file.write_text(f'[listen]\ntls_cert = "{nonsense}"\ntls_key = "{nonsense}"\n')
+    listen = f'[listen]\ntls_cert = "{nonsense}"\ntls_key = "{nonsense}"\n'
+    file.write_text(f'{listen}[redis]\ntls_ca = "{nonsense}"\n')
     upstream = f"{URI}?tls=true&tlsCAFile={nonsense}"
     for words in ([], ["--check-config"]):
         done = run("--config", str(file), "--upstream", upstream, "--http", "none", *words)
@@ -124,6 +125,7 @@ def test_certificates_that_cannot_be_loaded_are_bad_settings(tmp_path: Path) -> 
         assert [line.split()[0] for line in done.stderr.strip().splitlines()] == [
             "listen.tls_cert",
             "upstream.uri:",
+            "redis.tls_ca",
         ]
 
 

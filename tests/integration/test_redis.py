@@ -8,11 +8,36 @@ from typing import Any
 
 import pymongo
 import pytest
+import redis as redis_py
 from pymongo.collection import Collection
 from support.counted import Counted, by_id, warm
 from support.servers import Daemon, Redis, Servers, Upstream
 from support.stored import values
+from support.tls import make_certificates
 from support.wait import wait_until
+
+
+class TlsRedis(Redis):
+    """It takes nothing but TLS."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.certificates = make_certificates(directory / "tls")
+
+    def argv(self) -> list[str | Path]:
+        words = [str(word).replace("--port", "--tls-port") for word in super().argv()]
+        made = self.certificates
+        words += ["--port", "0", "--tls-auth-clients", "no", "--tls-ca-cert-file", str(made.ca)]
+        return [*words, "--tls-cert-file", made.certificate, "--tls-key-file", made.key]
+
+    @property
+    def uri(self) -> str:
+        return f"rediss://{self.address}/0"
+
+    def client(self) -> redis_py.Redis[Any]:
+        ca = str(self.certificates.ca)
+        return redis_py.Redis(port=self.port, socket_timeout=5, ssl=True, ssl_ca_certs=ca)
+
 
 Films = Collection[dict[str, Any]]
 SUBSCRIBED = "mongocached_redis_subscribed"
@@ -106,3 +131,16 @@ def test_no_redis_is_none_configured(servers: Servers, upstream: Upstream) -> No
     told = daemon.status()["redis"]
     assert (told["configured"], told["up"], told["state"]) == (False, False, "not configured")
     assert daemon.metrics().value("mongocached_redis_configured") == 0
+
+
+def test_redis_with_a_certificate_of_our_own(servers: Servers, upstream: Upstream) -> None:
+    redis = TlsRedis(servers.folder())
+    servers.running.append(redis)
+    redis.start()
+    untrusting = servers.daemon(upstream.uri, redis.uri)
+    wait_until(lambda: "TLS: " in untrusting.status()["redis"]["state"], what="the refusal")
+    config = f'[redis]\ntls_ca = "{redis.certificates.ca}"\n'
+    daemon = servers.daemon(upstream.uri, redis.uri, config=config)
+    wait_until(lambda: subscribed(daemon) == (True, 1), what="the subscription")
+    wait_until(lambda: daemon.status()["redis"]["up"], what="Redis")
+    assert not untrusting.status()["redis"]["up"]
