@@ -47,8 +47,9 @@ std::optional<upstream_uri> parse_uris(config::result& loaded) {
   auto& faults = loaded.faults;
   std::string error;
   auto upstream = parse_upstream_uri(settings.upstream.uri.reveal(), error);
-  if (!upstream) faults.push_back({"upstream.uri", "upstream.uri: " + error});
-  if (upstream) {
+  if (!upstream) {
+    faults.push_back({"upstream.uri", "upstream.uri: " + error});
+  } else {
     for (const auto& warning : upstream->warnings) loaded.notes.push_back("upstream.uri: " + warning);
     // With "pooled" the proxy logs in by itself: upstream_account judges.
     if (settings.upstream.auth == config::auth_kind::passthrough && !can_log_in(*upstream)) {

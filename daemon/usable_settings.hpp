@@ -15,7 +15,8 @@ namespace mongocached::daemon {
 // Of upstream.uri and redis.uri. Empty: the upstream's cannot be used.
 [[nodiscard]] std::optional<upstream_uri> parse_uris(config::result& loaded);
 
-// Reads what listen.tls_*, redis.tls_ca and `upstream` name, as the start will. A certificate that is out of date is a note.
+// Reads what listen.tls_*, redis.tls_ca and `upstream` name, as the start will. A certificate that is out of date is a
+// note.
 void try_tls_files(config::result& loaded, const upstream_uri& upstream);
 
 }  // namespace mongocached::daemon
