@@ -106,7 +106,8 @@ TEST(reply, cluster_time_with_its_key) {
 }
 
 TEST(reply, cluster_time_of_wrong_types_has_no_value) {
-  const auto v = view(with_cluster_time(5L, "x"));
+  const auto body = with_cluster_time(5L, "x");
+  const auto v = view(body);
   EXPECT_EQ(v.cluster_time_value, 0U);
   EXPECT_EQ(signing_key(v.cluster_time), 0);
 }
