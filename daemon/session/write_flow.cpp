@@ -33,13 +33,13 @@ void owe_to_shared(session& s, const write_state& write) {
   for (auto& what : write.pending->for_redis(has_strict(s))) s.thread().early.add(std::move(what));
 }
 
-// Tells Redis; goes on when it has acknowledged, or when the store says that it will not be waited for any longer (W7).
-task<void> invalidate_shared(session& s, write_state& write) {
+// Tells Redis what falls, and takes back what was announced.
+std::vector<store_answer> tell_shared(session& s, write_state& write) {
+  std::vector<store_answer> answers;
   if (s.thread().store == nullptr) {
     owe_to_shared(s, write);
-    co_return;
+    return answers;
   }
-  std::vector<store_answer> answers;
   for (auto& what : write.pending->for_redis(has_strict(s))) answers.push_back(ask_invalidation(s, std::move(what)));
   for (auto& what : std::exchange(write.announced, {})) {
     what.announced = true;
@@ -47,7 +47,12 @@ task<void> invalidate_shared(session& s, write_state& write) {
     what.hold = write.pending->hold();
     answers.push_back(ask_invalidation(s, std::move(what)));
   }
-  for (const auto& answer : answers) co_await answer->wait();
+  return answers;
+}
+
+// Goes on when Redis has acknowledged, or when the store says that it will not be waited for any longer (W7).
+task<void> invalidate_shared(session& s, write_state& write) {
+  for (const auto& answer : tell_shared(s, write)) co_await answer->wait();
 }
 
 config::cache_mode mode_of(session& s, const cache::write_target& target) {
@@ -128,9 +133,13 @@ void settle_locally(session& s, cache::pending_write& pending, const upstream_re
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
 }
 
-task<exchange> lost(session& s, write_state& write, exchange how) {
+void lose_locally(session& s, write_state& write) {
   write.pending->invalidate_unknown(data_thread::now());
   s.thread().metrics.invalidations[static_cast<std::size_t>(invalidation_source::write)].add();
+}
+
+task<exchange> lost(session& s, write_state& write, exchange how) {
+  lose_locally(s, write);
   co_await invalidate_shared(s, write);
   co_return how;
 }
@@ -138,9 +147,8 @@ task<exchange> lost(session& s, write_state& write, exchange how) {
 // The flow ends here. Nobody is told of the outcome, and nothing is awaited.
 void lose_without_waiting(session& s, write_state& write) {
   if (!write.pending) return;
-  write.pending->invalidate_unknown(data_thread::now());
-  if (s.thread().store == nullptr) return owe_to_shared(s, write);
-  for (auto& what : write.pending->for_redis(has_strict(s))) static_cast<void>(ask_invalidation(s, std::move(what)));
+  lose_locally(s, write);
+  static_cast<void>(tell_shared(s, write));
 }
 
 // w: 0 has no reply: a ping behind it on the same connection tells when it is through (W5). The client's next message

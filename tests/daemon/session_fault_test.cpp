@@ -1,10 +1,14 @@
 // Exceptions where nobody expects one: a fault of ours ends one client.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <future>
 #include <utility>
 
 #include "daemon/session/session.hpp"
+#include "listening_store.hpp"
 #include "session_world.hpp"
 
 namespace mongocached::daemon {
@@ -37,6 +41,41 @@ TEST_F(SessionFault, in_a_turn_ends_that_client_only) {
   EXPECT_EQ(closed(disconnect::internal), 1U);
   EXPECT_TRUE(is_ok(other.ask(find())));
   EXPECT_EQ(finds(), 1U);
+}
+
+class SessionFaultStrict : public session_world {
+ protected:
+  SessionFaultStrict() : session_world(strict()) {}
+  static std::shared_ptr<const config::settings> strict() {
+    auto out = std::make_shared<config::settings>(*settings());
+    out->cache.mode = config::cache_mode::strict;
+    return out;
+  }
+  void on_thread(const std::function<void()>& step) {
+    std::promise<void> done;
+    asio::post(thread.context(), [&] {
+      step();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+};
+
+// Its flow ends where the write may have been sent already, for all that is known.
+TEST_F(SessionFaultStrict, in_a_write_tells_Redis_all_the_same_W5) {
+  auto mine = std::make_unique<listening_store>();
+  auto& store = *mine;
+  store.on_announce = [] { throw std::runtime_error("a fault of ours"); };
+  on_thread([&] { thread.store = std::move(mine); });
+  loopback_client unlucky(port());
+  unlucky.send(update());
+  EXPECT_TRUE(unlucky.is_closed_by_peer());
+  EXPECT_EQ(closed(disconnect::internal), 1U);
+  std::vector<std::string> told;
+  on_thread([&] { told = store.told; });
+  EXPECT_THAT(told, ::testing::ElementsAre("shop.things", "shop.things, taken back"));
+  const auto written = static_cast<std::size_t>(invalidation_source::write);
+  EXPECT_EQ(thread.metrics.invalidations[written].value(), 1U);
 }
 
 TEST_F(SessionFault, in_setting_up_TLS_ends_that_client_only) {
