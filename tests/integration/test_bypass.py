@@ -54,6 +54,7 @@ def database(upstream: Upstream) -> Iterator[str]:
 
 @pytest.fixture
 def connection(daemon: Daemon, database: str) -> Iterator[RawConnection]:
+    daemon.catch_up()  # what is found out of a collection is void when its creation is told
     with RawConnection("127.0.0.1", daemon.port) as connection:
         connection.request({"find": "things", "filter": {"_id": 4}, "$db": database})
         yield connection

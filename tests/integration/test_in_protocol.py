@@ -41,10 +41,11 @@ def client(daemon: Daemon) -> Iterator[Client]:
 
 
 @pytest.fixture
-def films(client: Client, direct: Client) -> Iterator[Collection[Document]]:
+def films(daemon: Daemon, client: Client, direct: Client) -> Iterator[Collection[Document]]:
     """Films in a database of the test's own, by way of the daemon, which has read one of them."""
     name = f"asked_{uuid.uuid4().hex[:8]}"
     direct[name].films.insert_many([{"_id": i, "n": i, "a": [{"b": i}]} for i in range(5)])
+    daemon.catch_up()  # what is found out of a collection is void when its creation is told
     client[name].films.find_one({"_id": 4})
     yield client[name].films
     direct.drop_database(name)
@@ -378,10 +379,13 @@ def test_what_the_document_forbids_is_named(films: Collection[Document]) -> None
     assert (told["cacheable"], told["reason"]) == (False, "projection_array")
 
 
-def test_collections_that_are_never_cached(films: Collection[Document], direct: Client) -> None:
+def test_collections_that_are_never_cached(
+    daemon: Daemon, films: Collection[Document], direct: Client
+) -> None:
     database = films.database
     direct[database.name].create_collection("small", capped=True, size=4096)
     direct[database.name].small.insert_one({"_id": 1})
+    daemon.catch_up()
     database.small.find_one({"_id": 1})
     told = explain(database.small, **BY_ID)
     assert (told["reason"], told["collection"]) == ("namespace_kind", "not_cacheable")
@@ -406,6 +410,7 @@ def test_what_only_redis_holds(servers: Servers, upstream: Upstream) -> None:
     with upstream.client() as direct, pymongo.MongoClient(daemon.uri) as client:
         direct.drop_database(name)
         direct[name].films.insert_many([{"_id": i} for i in range(3)])
+        daemon.catch_up()
         read_until_cached(client[name].films, 1, "redis")
         told = explain(client[name].films, **BY_ID)
         assert (told["holds"], told["proven"]) == ("document", True)
@@ -440,6 +445,7 @@ def test_a_gate_that_is_shut_is_named(servers: Servers, upstream: Upstream) -> N
     daemon = servers.daemon(relay.uri)
     with upstream.client() as direct, pymongo.MongoClient(daemon.uri) as client:
         direct[name].films.insert_one({"_id": 1})
+        daemon.catch_up()
         read_until_cached(client[name].films, 1, "memory")
         relay.stall()
         told = wait_until(

@@ -70,6 +70,7 @@ def films(daemon: Daemon, upstream: Upstream) -> Iterator[Any]:
     name = f"side_{uuid.uuid4().hex[:8]}"
     with upstream.client() as direct, pymongo.MongoClient(daemon.uri) as client:
         direct[name].films.insert_many([{"_id": i} for i in range(5)] + [{"_id": "a b&c"}])
+        daemon.catch_up()  # what is found out of a collection is void when its creation is told
         yield client[name].films
         direct.drop_database(name)
 
