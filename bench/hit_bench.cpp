@@ -31,11 +31,12 @@ struct upstream_reply {
                                               "bench.docs", read_at);
     protocol::op_msg parsed;
     protocol::reply_view view;
+    protocol::cursor_view cursor;
     if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
-        !protocol::view_reply(parsed.body, view) || !view.first_batch) {
+        !protocol::view_reply(parsed.body, view) || !protocol::view_cursor(view, cursor) || !cursor.first_batch) {
       std::abort();
     }
-    document = view.first_batch->find("0")->value;
+    document = cursor.first_batch->find("0")->value;
     daemon::take_newer(newest, view);
   }
   protocol::byte_buffer message;

@@ -52,7 +52,7 @@ void view_find_reply(benchmark::State& state) {
     protocol::op_msg parsed;
     protocol::reply_view view;
     if (protocol::parse_op_msg(message, parsed) != protocol::op_msg_error::none ||
-        !protocol::view_reply(parsed.body, view) || !view.first_batch) {
+        !protocol::view_reply(parsed.body, view) || !view.cursor) {
       return state.SkipWithError("the reply was not understood");
     }
     benchmark::DoNotOptimize(view);

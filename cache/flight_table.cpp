@@ -6,7 +6,7 @@ namespace mongocached::cache {
 
 flight_table::slot& flight_table::shard::at(key_view key) {
   if (const auto found = slots.find(key); found != slots.end()) return found->second;
-  return slots.try_emplace(byte_buffer(key.bytes.begin(), key.bytes.end())).first->second;
+  return slots.try_emplace(kept_key(key)).first->second;
 }
 
 flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kind, key_view key, entry_level level,
@@ -32,13 +32,13 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   // A flight of an older generation, or one that reads too little or too early for this client, goes on unregistered:
   // it will not be stored.
   if (at.active) at.active->dirty_ = true;
-  at.active = std::make_shared<flight>(ns, kind, key, level, generation);
+  at.active = std::allocate_shared<flight>(protocol::pooled_allocator<flight>(), ns, kind, key, level, generation);
   at.active->lower_ = times.lower;
   return {begun::lead, at.active, nullptr};
 }
 
 void flight_table::set_lower(flight& f, cluster_time lower) {
-  const std::scoped_lock lock(shard_of(f.hash_).mutex);
+  const std::scoped_lock lock(shard_of(f.key().hash).mutex);
   f.lower_ = lower;
 }
 
@@ -78,7 +78,7 @@ bool flight_table::keep(const flight& f, const entry_ref& fresh, bool store) {
 }
 
 bool flight_table::clean(flight& f) const {
-  auto& home = shard_of(f.hash_);
+  auto& home = shard_of(f.key().hash);
   const std::scoped_lock lock(home.mutex);
   const auto found = home.slots.find(f.key());
   return is_clean(f, found == home.slots.end() ? nullptr : &found->second);
@@ -92,7 +92,7 @@ bool flight_table::settle(flight& f, entry_ref fresh, bool store) {
   std::vector<flight::waiter> waiters;
   bool was_clean = false;
   {
-    auto& home = shard_of(f.hash_);
+    auto& home = shard_of(f.key().hash);
     const std::scoped_lock lock(home.mutex);
     if (std::exchange(f.done_, true)) return false;
     waiters.swap(f.waiters_);

@@ -27,16 +27,11 @@ class flight {
   using waiter = std::function<void(entry_ref)>;
 
   flight(namespace_state& ns, key_kind kind, key_view key, entry_level level, std::uint64_t generation)
-      : ns_(ns),
-        kind_(kind),
-        key_(key.bytes.begin(), key.bytes.end()),
-        hash_(key.hash),
-        level_(level),
-        generation_(generation) {}
+      : ns_(ns), kind_(kind), key_(key), level_(level), generation_(generation) {}
 
   [[nodiscard]] namespace_state& ns() const noexcept { return ns_; }
   [[nodiscard]] key_kind kind() const noexcept { return kind_; }
-  [[nodiscard]] key_view key() const noexcept { return {key_, hash_}; }
+  [[nodiscard]] key_view key() const noexcept { return key_.view(); }
   [[nodiscard]] entry_level level() const noexcept { return level_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
   // Its reader went away before there was an answer: somebody else may read in its place.
@@ -46,8 +41,7 @@ class flight {
   friend class flight_table;
   namespace_state& ns_;
   const key_kind kind_;
-  const byte_buffer key_;
-  const std::uint64_t hash_;
+  const kept_key key_;
   const entry_level level_;
   const std::uint64_t generation_;
   std::atomic<bool> lost_{false};
@@ -153,17 +147,19 @@ class flight_table {
   struct key_hash {
     using is_transparent = void;
     std::size_t operator()(key_view key) const noexcept { return key.hash; }
-    std::size_t operator()(const byte_buffer& key) const noexcept { return hash_key(key); }
+    std::size_t operator()(const kept_key& key) const noexcept { return key.view().hash; }
   };
   struct key_equal {
     using is_transparent = void;
-    bool operator()(byte_view a, byte_view b) const noexcept { return protocol::equal(a, b); }
-    bool operator()(key_view a, byte_view b) const noexcept { return protocol::equal(a.bytes, b); }
-    bool operator()(byte_view a, key_view b) const noexcept { return protocol::equal(a, b.bytes); }
+    bool operator()(key_view a, key_view b) const noexcept { return protocol::equal(a.bytes, b.bytes); }
+    bool operator()(const kept_key& a, const kept_key& b) const noexcept { return (*this)(a.view(), b.view()); }
+    bool operator()(key_view a, const kept_key& b) const noexcept { return (*this)(a, b.view()); }
+    bool operator()(const kept_key& a, key_view b) const noexcept { return (*this)(a.view(), b); }
   };
   struct alignas(64) shard {
     mutable std::mutex mutex;
-    std::unordered_map<byte_buffer, slot, key_hash, key_equal> slots;
+    std::unordered_map<kept_key, slot, key_hash, key_equal, protocol::pooled_allocator<std::pair<const kept_key, slot>>>
+        slots;
     [[nodiscard]] slot& at(key_view key);
   };
   static constexpr std::size_t shard_count = is_simulation ? 2 : 64;

@@ -9,16 +9,38 @@
 // that break these rules.
 #pragma once
 
+#include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "cache/entry.hpp"
+#include "protocol/block_pool.hpp"
 
 namespace mongocached::cache {
 
 struct key_view {
   byte_view bytes;
   std::uint64_t hash = 0;  // hash_key(bytes)
+};
+
+// A copy of a key, in pooled memory.
+class kept_key {
+ public:
+  explicit kept_key(key_view key)
+      : bytes_(static_cast<std::uint8_t*>(protocol::block_pool::allocate(key.bytes.size())), {key.bytes.size()}),
+        hash_(key.hash) {
+    std::memcpy(bytes_.get(), key.bytes.data(), key.bytes.size());
+  }
+  [[nodiscard]] key_view view() const noexcept { return {{bytes_.get(), bytes_.get_deleter().size}, hash_}; }
+
+ private:
+  struct releaser {
+    std::size_t size;
+    void operator()(std::uint8_t* block) const noexcept { protocol::block_pool::release(block, size); }
+  };
+  std::unique_ptr<std::uint8_t[], releaser> bytes_;
+  std::uint64_t hash_;
 };
 
 enum class key_kind : std::uint8_t { document = 'd', list = 'l' };

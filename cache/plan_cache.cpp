@@ -59,9 +59,13 @@ plan_cache::slot* plan_cache::slot_of(byte_view message) noexcept {
 
 const plan_cache::prepared* plan_cache::find(byte_view message) {
   auto* const at = slot_of(message);
-  if (at == nullptr || !at->is_like(message)) return nullptr;
-  at->take_varying(message);
-  if (!at->renew_key()) return nullptr;
+  if (at == nullptr) return nullptr;
+  if (!at->is_the_same(message)) {
+    if (!at->is_like(message)) return nullptr;
+    at->take_varying(message);
+    at->has_key = at->renew_key();
+    if (!at->has_key) return nullptr;
+  }
   at->worth = std::min(at->worth + 1, highest_worth);
   return &at->ready;
 }
@@ -90,6 +94,13 @@ void plan_cache::add(byte_view message, const read_rules& rules) {
 
 void plan_cache::forget(const prepared& found) noexcept {
   if (auto* const at = slot_of(found.message)) at->filled = false;
+}
+
+// A request is looked up when it is met, and again by the flow that it becomes.
+bool plan_cache::slot::is_the_same(byte_view message) const noexcept {
+  return filled && has_key && message.size() == bytes.size() &&
+         std::memcmp(message.data() + 4, bytes.data() + 4, 8) == 0 &&
+         std::memcmp(message.data(), bytes.data(), bytes.size()) == 0;
 }
 
 bool plan_cache::slot::is_like(byte_view message) const noexcept {
@@ -148,6 +159,7 @@ bool plan_cache::slot::prepare(byte_view message, const read_rules& rules) {
   if (!command.lsid.empty()) vary(command.lsid, size_field, terminator);
   if (const auto time = parsed.body.find("$clusterTime")) vary(time->value, size_field, terminator);
   prefix_size = 0;
+  has_key = true;
   if (plan.shape == read_shape::by_id) {
     const auto& id = plan.ids.front().value;
     if (const auto front = fixed_front_of(id.type)) {

@@ -56,11 +56,13 @@ class plan_cache {
     prepared ready;
     byte_buffer bytes;
     bool filled = false;
+    bool has_key = false;                      // of what it last saw
     std::array<range, most_ranges> varying{};  // in their order
     std::size_t varying_count = 0;
     std::size_t prefix_size = 0;  // of the key, up to the canonical _id; 0: the key does not vary
     int worth = 0;                // rises with each use, falls with each other find of this slot
 
+    [[nodiscard]] bool is_the_same(byte_view message) const noexcept;
     [[nodiscard]] bool is_like(byte_view message) const noexcept;
     void take_varying(byte_view message) noexcept;
     [[nodiscard]] bool renew_key();

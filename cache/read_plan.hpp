@@ -6,8 +6,6 @@
 // are allowed.
 #pragma once
 
-#include <vector>
-
 #include "cache/bypass_reason.hpp"
 #include "cache/document_id.hpp"
 #include "cache/list_key.hpp"
@@ -50,9 +48,9 @@ struct read_plan {
   read_rules rules;  // that it was made by
   read_shape shape = read_shape::forward;
   bypass_reason reason = bypass_reason::none;
-  read_hint hint;               // never with bypass set: that is a reason to forward
-  std::vector<planned_id> ids;  // by_id: one; by_ids: distinct, in BSON _id order
-  byte_buffer key_bytes;        // by_id/by_ids: the keys of `ids`; list: the one key
+  read_hint hint;                           // never with bypass set: that is a reason to forward
+  protocol::pooled_vector<planned_id> ids;  // by_id: one; by_ids: distinct, in BSON _id order
+  byte_buffer key_bytes;                    // by_id/by_ids: the keys of `ids`; list: the one key
   std::uint64_t list_hash = 0;
   projection project;  // by_id/by_ids; compiled when `projected`
   bool projected = false;

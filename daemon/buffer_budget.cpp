@@ -5,12 +5,6 @@
 
 namespace mongocached::daemon {
 
-void held_bytes::release() noexcept {
-  if (from_ != nullptr) from_->give(size_);
-  from_ = nullptr;
-  size_ = 0;
-}
-
 held_bytes buffer_budget::hold(std::size_t size) noexcept {
   if (size <= uncounted) return {};
   used_.fetch_add(size);

@@ -35,7 +35,7 @@ class held_bytes {
   }
   ~held_bytes() { release(); }
 
-  void release() noexcept;
+  inline void release() noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
  private:
@@ -88,5 +88,10 @@ class buffer_budget {
   std::list<waiting> line_;
   place last_place_ = 0;
 };
+
+inline void held_bytes::release() noexcept {
+  if (from_ == nullptr) return;  // most hold nothing
+  std::exchange(from_, nullptr)->give(std::exchange(size_, 0));
+}
 
 }  // namespace mongocached::daemon

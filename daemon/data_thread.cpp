@@ -67,10 +67,7 @@ cache::instant data_thread::now() noexcept {
 void data_thread::start() {
   schedule_sweep();
   sockets_.start();
-  thread_ = std::thread([this] {
-    context_.run();
-    frame_pool::clear();
-  });
+  thread_ = std::thread([this] { context_.run(); });
   ::pthread_setname_np(thread_.native_handle(), ("data-" + std::to_string(index)).c_str());
 }
 

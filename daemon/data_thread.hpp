@@ -27,6 +27,7 @@
 #include "daemon/process.hpp"
 #include "daemon/session/request.hpp"
 #include "daemon/settling_fills.hpp"
+#include "daemon/spare_buffers.hpp"
 #include "daemon/uncached_queries.hpp"
 
 namespace mongocached::daemon {
@@ -88,6 +89,7 @@ class data_thread {
   std::optional<request> next_request;  // met in this turn, to be served as soon as the turn ends
   cache::duration turn_spent{};         // on hits in this turn
   cache::plan_cache plans;              // of the finds that are answered within a turn
+  spare_buffers spare;
   // Scratch of what is answered within a turn.
   cache::read_plan plan;
   std::vector<cache::entry_ref> entries;

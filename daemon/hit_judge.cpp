@@ -41,13 +41,14 @@ std::optional<served_hit> remember_hit(const protocol::command_view& command, by
                                        std::span<const cache::entry_ref> entries) {
   protocol::op_msg message;
   protocol::reply_view view;
+  protocol::cursor_view found;
   if (protocol::parse_op_msg(reply, message) != protocol::op_msg_error::none ||
-      !protocol::view_reply(message.body, view) || !view.first_batch) {
+      !protocol::view_reply(message.body, view) || !protocol::view_cursor(view, found) || !found.first_batch) {
     return std::nullopt;
   }
   served_hit out;
   out.db = command.db;
-  const auto batch = view.first_batch->bytes();
+  const auto batch = found.first_batch->bytes();
   out.batch.assign(batch.begin(), batch.end());
   out.entries.assign(entries.begin(), entries.end());
   protocol::bson_builder question(out.command);

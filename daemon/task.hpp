@@ -23,8 +23,8 @@
 #include <variant>
 
 #include "daemon/asio_types.hpp"
-#include "daemon/frame_pool.hpp"
 #include "daemon/outside_wait.hpp"
+#include "protocol/block_pool.hpp"
 
 namespace mongocached::daemon {
 
@@ -34,8 +34,8 @@ struct promise_base {
   std::coroutine_handle<> awaiting{};  // goes on when this one ends
   std::coroutine_handle<> root{};      // the outermost frame, which owns this one
 
-  static void* operator new(std::size_t size) { return frame_pool::allocate(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { frame_pool::release(frame, size); }
+  static void* operator new(std::size_t size) { return protocol::block_pool::allocate(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { protocol::block_pool::release(frame, size); }
 };
 
 struct task_promise_base : promise_base {

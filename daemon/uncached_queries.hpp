@@ -29,7 +29,7 @@ class uncached_queries {
   static constexpr std::size_t room = 256;
   static constexpr std::uint32_t burst = 512;
   static constexpr std::uint32_t whole_a_period = 16;
-  static constexpr std::uint32_t sample = 16;
+  static constexpr std::uint32_t sample = 64;
 
   // The data thread's.
   void note(const protocol::command_view& command, cache::bypass_reason why, std::minstd_rand& dice);

@@ -1,5 +1,6 @@
 #include "protocol/reply.hpp"
 
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -39,34 +40,6 @@ void view_cluster_time(bson_view document, reply_view& out) noexcept {
   out.cluster_time_value = time ? time->timestamp().value_or(0) : 0;
 }
 
-// False if an element is malformed. first_batch is set where the fields are exactly {firstBatch, id, ns}, in this
-// order.
-bool view_cursor(bson_view document, reply_view& out) noexcept {
-  out.has_cursor = true;
-  std::optional<bson_view> batch;
-  int position = 0;
-  bool as_expected = true;
-  bson_element element;
-  bson_cursor cursor(document);
-  for (; cursor.next(element); ++position) {
-    if (element.name == "firstBatch") {
-      as_expected = as_expected && position == 0 && element.is(bson_type::array);
-      batch = element.document();
-    } else if (element.name == "id") {
-      as_expected = as_expected && position == 1 && element.is(bson_type::int64);
-      out.cursor_id = element.integer().value_or(0);
-    } else if (element.name == "ns") {
-      as_expected = as_expected && position == 2 && element.is(bson_type::string);
-      out.cursor_ns = element.text().value_or(std::string_view{});
-    } else {
-      as_expected = false;
-    }
-  }
-  if (cursor.failed()) return false;
-  if (as_expected && position == 3) out.first_batch = batch;
-  return true;
-}
-
 enum class field : std::uint8_t {
   ok,
   cursor,
@@ -104,19 +77,21 @@ field field_of(std::string_view name) noexcept {
 // Collects reply_view::tail.
 class tail_recorder {
  public:
-  explicit tail_recorder(reply_view& out) noexcept : out_(out) {}
-
   void add(field which) noexcept {
     const auto letter = letter_of(which);
-    if (position_++ == 0) {
+    const auto bit = 1U << static_cast<unsigned>(which);
+    if (seen_ == 0) {
       usable_ = which == field::cursor;
-    } else if (letter == 0 || count_ == 3 ||
-               std::string_view(out_.tail, count_).find(letter) != std::string_view::npos) {
+    } else if (letter == 0 || (seen_ & bit) != 0) {
       usable_ = false;
     } else if (usable_) {
-      out_.tail[count_++] = letter;
+      letters_[count_++] = letter;
     }
-    if (!usable_) clear();
+    seen_ |= bit;
+  }
+
+  void write(reply_view& out) const noexcept {
+    if (usable_) std::memcpy(out.tail, letters_, count_);
   }
 
  private:
@@ -126,44 +101,38 @@ class tail_recorder {
     return which == field::operation_time ? 't' : 0;
   }
 
-  void clear() noexcept {
-    for (auto& letter : out_.tail) letter = 0;
-    count_ = 0;
-  }
-
-  reply_view& out_;
-  std::size_t position_ = 0;
-  std::size_t count_ = 0;
+  char letters_[3] = {};  // each at most once
+  std::uint8_t count_ = 0;
+  unsigned seen_ = 0;
   bool usable_ = false;
 };
 
-bool view_field(field which, const bson_element& element, reply_view& out) noexcept {
+void view_field(field which, const bson_element& element, reply_view& out) noexcept {
   switch (which) {
     case field::ok:
       out.ok = element.truthy().value_or(false);
-      return true;
+      return;
     case field::cursor:
-      if (const auto document = element.document()) return view_cursor(*document, out);
-      return true;
+      out.cursor = element.document();
+      return;
     case field::operation_time:
       out.operation_time = element.timestamp().value_or(0);
-      return true;
+      return;
     case field::cluster_time:
       if (const auto document = element.document()) view_cluster_time(*document, out);
-      return true;
+      return;
     case field::write_errors:
       if (const auto document = element.document()) view_write_errors(*document, out);
-      return true;
+      return;
     case field::write_concern_error:
       if (const auto document = element.document()) note_write_code(code_in(*document), out);
-      return true;
+      return;
     case field::topology_version:
       out.has_topology_version = true;
-      return true;
+      return;
     case field::other:
-      return true;
+      return;
   }
-  return true;
 }
 
 }  // namespace
@@ -218,16 +187,44 @@ void append_error_reply(byte_buffer& out, std::int32_t request_id, std::int32_t 
 
 bool view_reply(bson_view body, reply_view& out) noexcept {
   out = {};
-  tail_recorder tail(out);
+  tail_recorder tail;
   bson_element element;
   bson_cursor cursor(body);
   while (cursor.next(element)) {
     const auto which = field_of(element.name);
     tail.add(which);
-    if (!view_field(which, element, out)) return false;
+    view_field(which, element, out);
   }
   if (cursor.failed()) return false;
+  tail.write(out);
   if (!out.ok) out.code = code_in(body);
+  return true;
+}
+
+bool view_cursor(const reply_view& reply, cursor_view& out) noexcept {
+  out = {};
+  if (!reply.cursor) return true;
+  std::optional<bson_view> batch;
+  int position = 0;
+  bool as_expected = true;
+  bson_element element;
+  bson_cursor cursor(*reply.cursor);
+  for (; cursor.next(element); ++position) {
+    if (element.name == "firstBatch") {
+      as_expected = as_expected && position == 0 && element.is(bson_type::array);
+      batch = element.document();
+    } else if (element.name == "id") {
+      as_expected = as_expected && position == 1 && element.is(bson_type::int64);
+      out.id = element.integer().value_or(0);
+    } else if (element.name == "ns") {
+      as_expected = as_expected && position == 2 && element.is(bson_type::string);
+      out.ns = element.text().value_or(std::string_view{});
+    } else {
+      as_expected = false;
+    }
+  }
+  if (cursor.failed()) return false;
+  if (as_expected && position == 3) out.first_batch = batch;
   return true;
 }
 

@@ -73,18 +73,24 @@ struct reply_view {
   byte_view cluster_time;            // the $clusterTime document's bytes, empty if none
   std::uint64_t cluster_time_value = 0;
   bool has_topology_version = false;
-  bool has_cursor = false;
-  std::int64_t cursor_id = 0;
-  std::string_view cursor_ns;
-  std::optional<bson_view> first_batch;  // of a find reply whose cursor is exactly {firstBatch, id, ns} in this order
+  std::optional<bson_view> cursor;  // not looked into: see view_cursor()
   // Order of the fields behind `cursor` in a find reply as a string of o (ok), c ($clusterTime), t (operationTime);
   // empty if the reply's top level is anything but cursor first and these behind it, each at most once. Rule S8 needs
   // it to imitate the reply.
   char tail[4] = {};
 };
 
-// False if the top level or the `cursor` document is malformed. No allocation; views into `body`.
+// False if the top level is malformed. No allocation; views into `body`.
 [[nodiscard]] bool view_reply(bson_view body, reply_view& out) noexcept;
+
+struct cursor_view {
+  std::int64_t id = 0;  // 0 as well where the reply has no cursor
+  std::string_view ns;
+  std::optional<bson_view> first_batch;  // of a find reply whose cursor is exactly {firstBatch, id, ns} in this order
+};
+
+// False if the cursor is malformed.
+[[nodiscard]] bool view_cursor(const reply_view& reply, cursor_view& out) noexcept;
 
 // signature.keyId of a $clusterTime document; 0 where there is none.
 [[nodiscard]] std::int64_t signing_key(byte_view cluster_time) noexcept;

@@ -20,11 +20,13 @@ class upstream_reader::impl {
     }
     const auto body = protocol::bson_view::parse(reply.bytes());
     protocol::reply_view view;
-    if (!body || !protocol::view_reply(*body, view) || !view.first_batch || view.cursor_id != 0) {
+    protocol::cursor_view cursor;
+    if (!body || !protocol::view_reply(*body, view) || !protocol::view_cursor(view, cursor) || !cursor.first_batch ||
+        cursor.id != 0) {
       why = "the reply is no single batch";
       return std::nullopt;
     }
-    const auto batch = view.first_batch->bytes();
+    const auto batch = cursor.first_batch->bytes();
     return protocol::byte_buffer(batch.begin(), batch.end());
   }
 

@@ -184,6 +184,7 @@ void offer_to_verify(session& s, const protocol::command_view& command, const hi
 bool try_hit(session& s, const protocol::command_view& command, const cache::plan_cache::prepared* prepared) {
   auto& thread = s.thread();
   if (!command.is("find") || command.in_transaction || command.has_txn_number) return false;
+  if (!caches_anything(*thread.settings)) return false;
   const auto* known = thread.met_namespace(command.db, command.collection);
   if (known == nullptr || !known->settings->enabled || known->settings->memory == 0) return false;
   const auto begun = data_thread::now();

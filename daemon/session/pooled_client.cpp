@@ -84,14 +84,16 @@ void pooled_client::note_reply(const protocol::reply_view& reply) {
   auto& pins = thread_.shared.pins;
   const auto now = data_thread::now();
   deposed = protocol::is_state_change(reply.code) || protocol::is_state_change(reply.write_code);
+  protocol::cursor_view cursor;
+  const bool told = protocol::view_cursor(reply, cursor);
   if (r.command.is("getMore")) {
-    const bool over = reply.ok ? reply.cursor_id == 0
+    const bool over = reply.ok ? told && cursor.id == 0
                                : reply.code == static_cast<std::int32_t>(protocol::error_code::cursor_not_found);
     if (over) pins.cursors.erase(cursor_key(id(), cursors.ids.front(), cursors.ns));
   } else if (r.command.is("killCursors")) {
     for (const auto one : cursors.ids) pins.cursors.erase(cursor_key(id(), one, cursors.ns));
-  } else if (reply.cursor_id != 0) {
-    pins.cursors.put(id(), cursor_key(id(), reply.cursor_id, reply.cursor_ns), at, now);
+  } else if (cursor.id != 0) {
+    pins.cursors.put(id(), cursor_key(id(), cursor.id, cursor.ns), at, now);
   }
   if (reply.ok && r.command.is("abortTransaction"))
     pins.transactions.erase(transaction_key(id(), r.command.lsid, r.command.txn_number));

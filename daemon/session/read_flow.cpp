@@ -32,10 +32,13 @@ task<void> serve_read(session& s, request& r) {
   return read_through_cache(s, r);
 }
 
-read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {}
+read_flow::read_flow(session& s, request& r) : s_(s), r_(r) {
+  plan_.key_bytes = s.thread().spare.take();
+}
 
 read_flow::~read_flow() {
   abandon(true);
+  s_.thread().spare.give(std::move(plan_.key_bytes));
 }
 
 void read_flow::abandon(bool lost) {

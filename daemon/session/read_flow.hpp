@@ -90,8 +90,8 @@ class read_flow {
   }
 
   [[nodiscard]] task<void> fill();
-  [[nodiscard]] bool take_documents(const upstream_reply& reply);
-  [[nodiscard]] bool take_list(const upstream_reply& reply);
+  [[nodiscard]] bool take_documents(const upstream_reply& reply, protocol::bson_view batch);
+  [[nodiscard]] bool take_list(const upstream_reply& reply, protocol::bson_view batch);
   [[nodiscard]] cache::entry_meta meta_for(const wanted& w, const protocol::reply_view& reply,
                                            cache::entry_kind kind) const;
   void store(wanted& w, cache::entry_kind kind, const protocol::reply_view& reply, protocol::byte_view value);
@@ -120,7 +120,7 @@ class read_flow {
   cache::entry_level level_ = cache::entry_level::local;
   cache::reader who_;
   bool proven_ = false;
-  std::vector<wanted> wanted_;
+  protocol::pooled_vector<wanted> wanted_;
   cache::cluster_time applied_ = 0;  // H before the first look-up
   cache::cluster_time lower_ = 0;
   cache::instant sent_{};

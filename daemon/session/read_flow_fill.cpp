@@ -27,6 +27,14 @@ bool from_current_primary(session& s) {
   return s.shared().coherence.settled().may_fill(link->address());
 }
 
+// All that was found, in a reply of the only form that can be imitated (S8).
+std::optional<protocol::bson_view> only_batch(const upstream_reply& reply) noexcept {
+  protocol::cursor_view cursor;
+  const bool usable = reply.whole && reply.viewed && reply.view.ok && reply.view.tail[0] != 0 &&
+                      protocol::view_cursor(reply.view, cursor) && cursor.id == 0;
+  return usable ? cursor.first_batch : std::nullopt;
+}
+
 }  // namespace
 
 // R4: an error that what we changed in the command cannot have caused, or that the server itself tells drivers how to
@@ -146,14 +154,17 @@ task<void> read_flow::fill() {
   }
   shorten_max_time(r_, data_thread::now() - r_.received);
   const bool altered = changes_anything(r_.command, changes);
-  protocol::byte_buffer command;
+  auto& spare = s_.thread().spare;
+  auto command = spare.take();
   if (altered) append_fill_command(command, r_.command, changes);
 
   sent_ = data_thread::now();
   read_ = s_.shared().last_read.fetch_add(1, std::memory_order_relaxed) + 1;
   const auto proofs_epoch = s_.shared().authorization.epoch();
   auto how = co_await forward(s_, r_, command);
+  spare.give(std::move(command));
   upstream_reply reply;
+  reply.bytes = spare.take();
   if (how == exchange::ok) {
     how = co_await receive(s_, reply, batch ? batch_reply_limit : settings_->max_entry + reply_slack);
   }
@@ -164,19 +175,19 @@ task<void> read_flow::fill() {
     if (tells_majority()) s_.shared().coherence.saw_majority(reply.view.operation_time);
   }
   bool taken = false;
+  const auto rows = only_batch(reply);
   if (!reply.whole) {
     reject(reply.crowded_out ? fill_rejection::memory : fill_rejection::size);
     if (kind_ == cache::key_kind::document && !batch && !reply.crowded_out)
       store(wanted_.front(), cache::entry_kind::too_large, reply.view, {});
-  } else if (!reply.viewed || !reply.view.ok || reply.view.cursor_id != 0 || !reply.view.first_batch ||
-             reply.view.tail[0] == 0) {
+  } else if (!rows) {
     reject(fill_rejection::reply);
   } else if (batch && reply.bytes.size() > batch_reply_limit) {
     reject(fill_rejection::size);  // and it may have been cut where a batch ends
   } else if (!from_current_primary(s_)) {
     reject(fill_rejection::primary);
   } else {
-    taken = kind_ == cache::key_kind::list ? take_list(reply) : take_documents(reply);
+    taken = kind_ == cache::key_kind::list ? take_list(reply, *rows) : take_documents(reply, *rows);
   }
   if (taken) store_in_redis();
   abandon();
@@ -194,13 +205,13 @@ task<void> read_flow::fill() {
   how = co_await deliver(s_, reply);
   if (how != exchange::ok) co_await fail(s_, r_, how);
   if (reply.viewed) leave_deposed(s_, reply.view);
+  spare.give(std::move(reply.bytes));
   ns_->counts(s_.thread().index).misses.fetch_add(1, std::memory_order_relaxed);
   s_.finished(r_, {how == exchange::ok ? outcome::miss : outcome::error,
                    proven_ ? cache::bypass_reason::none : cache::bypass_reason::unproven});
 }
 
-bool read_flow::take_list(const upstream_reply& reply) {
-  const auto batch = *reply.view.first_batch;
+bool read_flow::take_list(const upstream_reply& reply, protocol::bson_view batch) {
   if (batch.size() > settings_->max_entry || !batch.validate()) {
     reject(fill_rejection::size);
     return false;
@@ -209,11 +220,11 @@ bool read_flow::take_list(const upstream_reply& reply) {
   return true;
 }
 
-bool read_flow::take_documents(const upstream_reply& reply) {
-  std::vector<std::pair<wanted*, protocol::byte_view>> found;
-  cache::byte_buffer key;
+bool read_flow::take_documents(const upstream_reply& reply, protocol::bson_view batch) {
+  protocol::pooled_vector<std::pair<wanted*, protocol::byte_view>> found;
+  auto key = s_.thread().spare.take();
   protocol::bson_element row;
-  protocol::bson_cursor rows(*reply.view.first_batch);
+  protocol::bson_cursor rows(batch);
   while (rows.next(row)) {
     const auto document = row.document();
     const auto id = document ? document->find("_id") : std::nullopt;
@@ -229,6 +240,7 @@ bool read_flow::take_documents(const upstream_reply& reply) {
     found.emplace_back(&*match, document->bytes());
   }
   if (rows.failed()) return false;
+  s_.thread().spare.give(std::move(key));
   for (const auto& [w, document] : found) {
     const bool fits = document.size() <= settings_->max_entry;
     store(*w, fits ? cache::entry_kind::document : cache::entry_kind::too_large, reply.view, document);

@@ -231,6 +231,7 @@ task<void> relay(session& s, request& r, verdict v, const cache::namespace_state
   const bool may_stream = s.pooled() == nullptr && r.command.message.has(protocol::op_msg_flags::exhaust_allowed);
   auto how = co_await forward(s, r);
   upstream_reply reply;
+  reply.bytes = s.thread().spare.take();
   bool more = reply_expected;
   if (how == exchange::ok && !reply_expected && s.pooled() != nullptr) how = co_await settle_unanswered(s);
   while (how == exchange::ok && more) {
@@ -244,6 +245,7 @@ task<void> relay(session& s, request& r, verdict v, const cache::namespace_state
     co_await fail(s, r, how);
     v.how = outcome::error;
   }
+  s.thread().spare.give(std::move(reply.bytes));
   s.finished(r, v);
 }
 

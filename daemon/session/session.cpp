@@ -393,6 +393,7 @@ request& session::place_request(protocol::byte_view bytes, const protocol::messa
     r.bytes.swap(*inside_);
   } else {
     compressor_.reset();
+    r.bytes = thread_.spare.take();
     r.bytes.assign(bytes.begin(), bytes.end());
   }
   r.header = header;
@@ -418,6 +419,7 @@ task<void> session::work(unsent before) {
     const bool sent = before.bytes.empty() || co_await send(before.bytes);
     before = {};
     if (next && sent) co_await serve(*this, *next);
+    if (next) thread_.spare.give(std::move(next->bytes));
     next.reset();
     mute_ = false;
     release_upstream();

@@ -178,10 +178,11 @@ task<void> forget(session& s, write_state& write) {
 }
 
 void note_writing_cursor(session& s, const request& r, const cache::write_plan& plan, const upstream_reply& reply) {
-  if (!reply.viewed) return;
+  protocol::cursor_view cursor;
+  if (!reply.viewed || !protocol::view_cursor(reply.view, cursor)) return;
   auto& cursors = s.shared().writing_cursors;
-  if (plan.deferred) cursors.opened(reply.view.cursor_id, plan.targets);
-  const bool ended = reply.view.ok && reply.view.cursor_id == 0;
+  if (plan.deferred) cursors.opened(cursor.id, plan.targets);
+  const bool ended = reply.view.ok && cursor.id == 0;
   if (ended && r.command.is("getMore")) cursors.exhausted(r.command.first.integer().value_or(0));
 }
 

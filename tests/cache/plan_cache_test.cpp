@@ -128,7 +128,7 @@ TEST_F(PlanCache, another_value_of_the_id_has_the_key_of_its_own) {
 
 TEST_F(PlanCache, a_value_without_a_key_is_not_known) {
   add(find_one(1.5));
-  EXPECT_FALSE(knows(find_one(std::numeric_limits<double>::quiet_NaN())));
+  for (int i = 0; i < 2; ++i) EXPECT_FALSE(knows(find_one(std::numeric_limits<double>::quiet_NaN())));
   EXPECT_TRUE(knows(find_one(2.5)));
 }
 

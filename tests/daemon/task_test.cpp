@@ -170,15 +170,5 @@ TEST(Task, a_context_that_goes_takes_waiting_coroutines_along) {
   EXPECT_EQ(log, (std::vector<std::string>{"waiting"}));
 }
 
-TEST(FramePool, gives_a_frame_of_the_same_size_again) {
-  auto* first = frame_pool::allocate(100);
-  frame_pool::release(first, 100);
-  auto* second = frame_pool::allocate(110);  // the same class
-  frame_pool::release(second, 110);
-  auto* large = frame_pool::allocate(100'000);
-  frame_pool::release(large, 100'000);
-  frame_pool::clear();
-}
-
 }  // namespace
 }  // namespace mongocached::daemon

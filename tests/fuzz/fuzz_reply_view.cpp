@@ -19,10 +19,14 @@ void require_same(const reply_view& a, const reply_view& b) {
   require(a.operation_time == b.operation_time && a.cluster_time_value == b.cluster_time_value &&
               signing_key(a.cluster_time) == signing_key(b.cluster_time) && equal(a.cluster_time, b.cluster_time),
           "same times");
-  require(a.has_cursor == b.has_cursor && a.cursor_id == b.cursor_id && a.cursor_ns == b.cursor_ns, "same cursor");
-  require(a.first_batch.has_value() == b.first_batch.has_value(), "both have a first batch or none");
-  if (a.first_batch && b.first_batch)
-    require(equal(a.first_batch->bytes(), b.first_batch->bytes()), "same first batch");
+  require(a.cursor.has_value() == b.cursor.has_value(), "both have a cursor or none");
+  cursor_view left;
+  cursor_view right;
+  require(view_cursor(a, left) == view_cursor(b, right), "same verdict on the cursor");
+  require(left.id == right.id && left.ns == right.ns, "same cursor");
+  require(left.first_batch.has_value() == right.first_batch.has_value(), "both have a first batch or none");
+  if (left.first_batch && right.first_batch)
+    require(equal(left.first_batch->bytes(), right.first_batch->bytes()), "same first batch");
 }
 
 void check_tail(const reply_view& view) {

@@ -17,6 +17,12 @@ reply_view view(const document& body) {
   return out;
 }
 
+cursor_view cursor_of(const document& body) {
+  cursor_view out;
+  EXPECT_TRUE(view_cursor(view(body), out));
+  return out;
+}
+
 document cursor(const document& content) {
   return {{"cursor", content}, {"ok", 1.0}};
 }
@@ -124,27 +130,26 @@ TEST(reply, topology_version_is_noticed) {
 
 TEST(reply, find_reply_has_its_first_batch) {
   const auto body = cursor({{"firstBatch", array{document{{"_id", 1}}}}, {"id", 0L}, {"ns", "shop.things"}});
-  const auto v = view(body);
-  EXPECT_TRUE(v.has_cursor);
-  EXPECT_EQ(v.cursor_id, 0);
-  EXPECT_EQ(v.cursor_ns, "shop.things");
+  const auto v = cursor_of(body);
+  EXPECT_EQ(v.id, 0);
+  EXPECT_EQ(v.ns, "shop.things");
   ASSERT_TRUE(v.first_batch);
   EXPECT_EQ(field_in(must(field_in(must(v.first_batch), "0").document()), "_id").integer(), 1);
 }
 
 TEST(reply, first_batch_of_any_other_cursor_is_not_given) {
   const value none = array{};
-  EXPECT_FALSE(view(cursor({{"id", 0L}, {"firstBatch", none}, {"ns", "a.b"}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"firstBatch", none}, {"id", 0L}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"firstBatch", none}, {"id", 0}, {"ns", "a.b"}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"firstBatch", none}, {"id", 0L}, {"ns", 1}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"firstBatch", document{}}, {"id", 0L}, {"ns", "a.b"}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"firstBatch", none}, {"id", 0L}, {"ns", "a.b"}, {"more", 1}})).first_batch);
-  EXPECT_FALSE(view(cursor({{"nextBatch", none}, {"id", 0L}, {"ns", "a.b"}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"id", 0L}, {"firstBatch", none}, {"ns", "a.b"}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"firstBatch", none}, {"id", 0L}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"firstBatch", none}, {"id", 0}, {"ns", "a.b"}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"firstBatch", none}, {"id", 0L}, {"ns", 1}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"firstBatch", document{}}, {"id", 0L}, {"ns", "a.b"}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"firstBatch", none}, {"id", 0L}, {"ns", "a.b"}, {"more", 1}})).first_batch);
+  EXPECT_FALSE(cursor_of(cursor({{"nextBatch", none}, {"id", 0L}, {"ns", "a.b"}})).first_batch);
 }
 
 TEST(reply, open_cursor_has_its_id) {
-  EXPECT_EQ(view(cursor({{"nextBatch", array{}}, {"id", 77L}, {"ns", "a.b"}})).cursor_id, 77);
+  EXPECT_EQ(cursor_of(cursor({{"nextBatch", array{}}, {"id", 77L}, {"ns", "a.b"}})).id, 77);
 }
 
 TEST(reply, tail_is_the_order_behind_the_cursor) {
@@ -170,8 +175,16 @@ TEST(reply, malformed_top_level_is_refused) {
 }
 
 TEST(reply, malformed_cursor_is_refused) {
-  reply_view out;
-  EXPECT_FALSE(view_reply(cursor({{"id", raw_value{bson_type::boolean, {2}}}}).view(), out));
+  const auto body = cursor({{"id", raw_value{bson_type::boolean, {2}}}});
+  cursor_view out;
+  EXPECT_FALSE(view_cursor(view(body), out));
+}
+
+TEST(reply, without_a_cursor_there_is_nothing_to_read_from_it) {
+  for (const auto& body : {document{{"ok", 1}}, document{{"cursor", 1}, {"ok", 1}}}) {
+    EXPECT_EQ(cursor_of(body).id, 0);
+    EXPECT_FALSE(cursor_of(body).first_batch);
+  }
 }
 
 TEST(reply, damaged_replies_are_read_within_bounds) {
@@ -187,7 +200,10 @@ TEST(reply, damaged_replies_are_read_within_bounds) {
     damage(bytes, random);
     const exact_copy copy(bytes);
     reply_view out;
-    if (const auto body = bson_view::parse(copy.view())) (void)view_reply(*body, out);
+    const auto body = bson_view::parse(copy.view());
+    if (!body || !view_reply(*body, out)) continue;
+    cursor_view inside;
+    (void)view_cursor(out, inside);
   }
 }
 
