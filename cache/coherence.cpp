@@ -51,7 +51,7 @@ bool coherence::may_answer(const entry_meta& entry, const reader& who, instant n
   const auto lasts = std::min(who.max_age, entry.kind == entry_kind::absent ? who.negative_ttl : who.ttl);
   if (lasts != duration::max() && age_of(entry, now) > lasts) return false;
   const bool settled = settled_.is_settled(entry.upper);
-  if (who.level == entry_level::majority && entry.level != entry_level::majority && !settled) return false;
+  if (!suffices(entry.level, who.level) && !settled) return false;
   if (who.after > std::max(entry.lower, who.applied) && is_kept(guard::causal)) return false;
   // S1: what may still be rolled back answers no longer than the bound that the mode promises.
   const bool lasting = who.mode == promise::ttl || settled || entry.level == entry_level::majority;

@@ -122,12 +122,9 @@ constexpr name_table sessions(std::to_array<named<action>>({
     {"planCacheClearFilters", action::session},
     {"setParameter", action::session},
     {"setClusterParameter", action::session},
-    {"setDefaultRWConcern", action::session},
     {"setAuditConfig", action::session},
     {"setFreeMonitoring", action::session},
     {"setIndexCommitQuorum", action::session},
-    {"setQuerySettings", action::session},
-    {"removeQuerySettings", action::session},
     {"setProfilingFilterGlobally", action::session},
     {"setAllowMigrations", action::session},
     {"setUserWriteBlockMode", action::session},
@@ -210,6 +207,9 @@ constexpr name_table writes(std::to_array<named<action>>({
     {"transitionFromDedicatedConfigServer", action::everything},
     {"transitionToDedicatedConfigServer", action::everything},
     {"setFeatureCompatibilityVersion", action::everything},
+    {"setDefaultRWConcern", action::everything},  // what was read by the default before is of another level
+    {"setQuerySettings", action::everything},     // may have queries rejected
+    {"removeQuerySettings", action::everything},
     {"resync", action::everything},
 }));
 

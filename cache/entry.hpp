@@ -28,9 +28,14 @@ enum class entry_kind : std::uint8_t {
   too_large = 3,  // the document is known to exceed max_entry: forward without trying again; value is empty
 };
 
-// The read concern that the fill was made with: a majority reader takes only majority entries, a local reader takes
-// both.
-enum class entry_level : std::uint8_t { local = 0, majority = 1 };
+// The read concern that the fill was made with. `by_default`: that of the cluster's default, of which nobody told which
+// one it is.
+enum class entry_level : std::uint8_t { local = 0, majority = 1, by_default = 2 };
+
+// Whether what was read with `has` is what a read with `wanted` may get: a local reader takes all of them.
+[[nodiscard]] constexpr bool suffices(entry_level has, entry_level wanted) noexcept {
+  return wanted == entry_level::local || has == entry_level::majority || has == wanted;
+}
 
 struct entry_meta {
   entry_kind kind = entry_kind::document;

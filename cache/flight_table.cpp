@@ -22,7 +22,7 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   if (at.active && at.active->generation_ == generation && !times.anew) {
     auto& other = *at.active;
     if (!may_join || other.waiters_.size() >= max_waiters) return {begun::lead, nullptr, nullptr};
-    const bool level_suffices = level == entry_level::local || other.level_ == entry_level::majority;
+    const bool level_suffices = suffices(other.level_, level);
     const bool lower_suffices = times.needed <= other.lower_ || !is_kept(guard::join_lower);
     if (level_suffices && lower_suffices) {
       other.waiters_.push_back(join());

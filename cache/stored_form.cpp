@@ -47,8 +47,8 @@ bool tail_fits(const std::uint8_t* tail) noexcept {
 bool header_fits(byte_view bytes) noexcept {
   const auto* at = bytes.data();
   return std::memcmp(at, magic, sizeof magic) == 0 && at[kind_at] <= static_cast<std::uint8_t>(entry_kind::too_large) &&
-         at[level_at] <= static_cast<std::uint8_t>(entry_level::majority) && at[covered_at] <= 1 && at[zero_at] == 0 &&
-         tail_fits(at + tail_at) &&
+         at[level_at] <= static_cast<std::uint8_t>(entry_level::by_default) && at[covered_at] <= 1 &&
+         at[zero_at] == 0 && tail_fits(at + tail_at) &&
          load_le<std::uint32_t>(at + checksum_at) == protocol::crc32c(bytes.subspan(body_at));
 }
 

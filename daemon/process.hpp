@@ -30,7 +30,8 @@ class context;
 namespace mongocached::daemon {
 
 // The read concern that the cluster gives to a read without one (S2), as far as it was asked.
-enum class default_level : std::uint8_t { unknown, local, majority };
+// S2. `untold`: refused to who asked. `other`: one whose reads are not for the cache.
+enum class default_level : std::uint8_t { unknown, local, majority, untold, other };
 
 // A server without change streams leaves mode `bounded` with what `ttl` promises; `strict` promises nothing then, and
 // its gate stays shut. Of one that does not show them to us (stream_state::denied) that cannot be said.

@@ -109,9 +109,10 @@ void server::impl::start_threads() {
 
 void server::impl::start_topology() {
   const auto timeout = options_.settings->upstream.connect_timeout;
-  topology_ = std::make_unique<topology_monitor>(options_.upstream,
-                                                 std::chrono::duration_cast<std::chrono::milliseconds>(timeout),
-                                                 [this](const snapshot_ptr& now) { upstream_changed(now); });
+  topology_ = std::make_unique<topology_monitor>(
+      options_.upstream, std::chrono::duration_cast<std::chrono::milliseconds>(timeout),
+      [this](const snapshot_ptr& now) { upstream_changed(now); },
+      [this](std::uint64_t at) { shared_.coherence.saw_majority(at); });
   shared_.request_topology_check = [this] { topology_->request_check(); };
 }
 

@@ -27,8 +27,11 @@ constexpr milliseconds longest_backoff{10'000};
 // held.
 class topology_monitor::impl final : public topology_listener, public std::enable_shared_from_this<impl> {
  public:
-  impl(const upstream_uri& uri, milliseconds connect_timeout, callback on_change)
-      : uri_(uri), connect_timeout_(connect_timeout), on_change_(std::move(on_change)) {
+  impl(const upstream_uri& uri, milliseconds connect_timeout, callback on_change, majority_callback on_majority)
+      : uri_(uri),
+        connect_timeout_(connect_timeout),
+        on_change_(std::move(on_change)),
+        on_majority_(std::move(on_majority)) {
     pool_seen_.direct = uri.direct;
     pool_seen_.set_name = uri.replica_set;
   }
@@ -105,11 +108,14 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
     publish(after);
   }
 
-  void on_check_succeeded(const std::string& address, std::int64_t last_write_ms) override {
+  void on_check_succeeded(const std::string& address, const last_write& told) override {
     const auto now = std::chrono::duration_cast<milliseconds>(clock::now().time_since_epoch()).count();
     const std::lock_guard lock(publishing_);
     pool_seen_.errors.erase(address);
-    if (pool_seen_.heard(address, last_write_ms, now) && pool_seen_.servers.size() > 1) publish_times();
+    if (pool_seen_.heard(address, told.date_ms, now) && pool_seen_.servers.size() > 1) publish_times();
+    const auto target = current();
+    const bool from_target = target->available && host_and_port(target->host, target->port) == address;
+    if (from_target && on_majority_ && !closed_) on_majority_(told.majority);
   }
 
   // A probe's view while it is being made (`last` false) and at its end. Returns what the last one means.
@@ -197,6 +203,7 @@ class topology_monitor::impl final : public topology_listener, public std::enabl
   const upstream_uri uri_;
   const milliseconds connect_timeout_;
   const callback on_change_;
+  const majority_callback on_majority_;
   std::optional<releasable_thread> thread_;
 
   std::mutex publishing_;  // orders snapshots and their call-backs
@@ -353,8 +360,8 @@ void topology_monitor::impl::run() {
 }
 
 topology_monitor::topology_monitor(const upstream_uri& uri, std::chrono::milliseconds connect_timeout,
-                                   callback on_change)
-    : impl_(std::make_shared<impl>(uri, connect_timeout, std::move(on_change))) {
+                                   callback on_change, majority_callback on_majority)
+    : impl_(std::make_shared<impl>(uri, connect_timeout, std::move(on_change), std::move(on_majority))) {
   impl_->start();
 }
 

@@ -67,11 +67,15 @@ class topology_monitor {
   // `description` changed). Must be quick, must not throw, must not destroy the monitor; may call current() and
   // request_check().
   using callback = std::function<void(snapshot_ptr)>;
+  // What a majority has, as the target tells with each heartbeat (lastWrite.majorityOpTime; 0: it does not). On the
+  // same terms.
+  using majority_callback = std::function<void(std::uint64_t)>;
 
   // Starts monitoring and returns at once: DNS look-ups and connects happen in the background, and go on until they
   // succeed. `uri` is a parsed one, so that nothing here can fail for the operator's mistake. `connect_timeout` holds
   // where the URI names no connectTimeoutMS. `on_change` is first called when something is known.
-  topology_monitor(const upstream_uri& uri, std::chrono::milliseconds connect_timeout, callback on_change);
+  topology_monitor(const upstream_uri& uri, std::chrono::milliseconds connect_timeout, callback on_change,
+                   majority_callback on_majority = {});
 
   // Ends within a second of ask_to_stop() whatever the network does: a look-up or connect that still hangs is left to
   // end by itself.

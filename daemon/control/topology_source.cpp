@@ -27,11 +27,21 @@ std::string address_of(const mongoc_host_list_t* host) {
   return host_and_port(host->host, host->port);
 }
 
-std::int64_t last_write_in(const bson_t& hello) {
-  bson_iter_t top;
-  bson_iter_t date;
-  const bool given = bson_iter_init(&top, &hello) && bson_iter_find_descendant(&top, "lastWrite.lastWriteDate", &date);
-  return given && BSON_ITER_HOLDS_DATE_TIME(&date) ? bson_iter_date_time(&date) : -1;
+last_write last_write_in(const bson_t& hello) {
+  const auto find = [&hello](const char* path, bson_iter_t& at) {
+    bson_iter_t top;
+    return bson_iter_init(&top, &hello) && bson_iter_find_descendant(&top, path, &at);
+  };
+  last_write out;
+  bson_iter_t at;
+  if (find("lastWrite.lastWriteDate", at) && BSON_ITER_HOLDS_DATE_TIME(&at)) out.date_ms = bson_iter_date_time(&at);
+  if (find("lastWrite.majorityOpTime.ts", at) && BSON_ITER_HOLDS_TIMESTAMP(&at)) {
+    std::uint32_t seconds = 0;
+    std::uint32_t increment = 0;
+    bson_iter_timestamp(&at, &seconds, &increment);
+    out.majority = (std::uint64_t{seconds} << 32U) | increment;
+  }
+  return out;
 }
 
 topology_listener& listener_of(void* context) {
@@ -121,7 +131,7 @@ class scan_listener final : public topology_listener {
     on_view_(seen_);
   }
   void on_check_failed(const std::string& address, const std::string& why) override { seen_.errors[address] = why; }
-  void on_check_succeeded(const std::string& address, std::int64_t /*last_write_ms*/) override {
+  void on_check_succeeded(const std::string& address, const last_write& /*told*/) override {
     seen_.errors.erase(address);
   }
 

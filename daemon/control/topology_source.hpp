@@ -17,6 +17,12 @@ using mongoc_client_pool_ptr = std::unique_ptr<mongoc_client_pool_t, decltype(&m
 using mongoc_client_ptr = std::unique_ptr<mongoc_client_t, decltype(&mongoc_client_destroy)>;
 using mongoc_callbacks_ptr = std::unique_ptr<mongoc_apm_callbacks_t, decltype(&mongoc_apm_callbacks_destroy)>;
 
+// lastWrite of a hello reply.
+struct last_write {
+  std::int64_t date_ms = -1;   // lastWriteDate; -1: none
+  std::uint64_t majority = 0;  // majorityOpTime, as a timestamp; 0: none
+};
+
 // Receives what libmongoc sees, on its threads, with its locks held: must not call back into libmongoc.
 class topology_listener {
  public:
@@ -24,8 +30,7 @@ class topology_listener {
   virtual void on_server_closed(const std::string& host, std::uint16_t port) = 0;
   virtual void on_servers(std::vector<upstream_server> answering) = 0;
   virtual void on_check_failed(const std::string& address, const std::string& why) = 0;
-  // `last_write_ms`: lastWrite.lastWriteDate; -1 where the reply has none.
-  virtual void on_check_succeeded(const std::string& address, std::int64_t last_write_ms) = 0;
+  virtual void on_check_succeeded(const std::string& address, const last_write& told) = 0;
 
  protected:
   ~topology_listener() = default;

@@ -79,6 +79,8 @@ std::optional<cache::entry_level> effective_level(session& s, const protocol::co
     default:
       break;
   }
+  // The server applies the default only where nothing else of a read concern is given (ReadConcernArgs::isEmpty).
+  if (command.after_cluster_time != 0) return cache::entry_level::local;
   const auto& shared = s.shared();
   if (now.count() >= shared.default_read_level_until.load(std::memory_order_relaxed)) return std::nullopt;
   switch (shared.default_read_level.load(std::memory_order_relaxed)) {
@@ -86,6 +88,8 @@ std::optional<cache::entry_level> effective_level(session& s, const protocol::co
       return cache::entry_level::local;
     case default_level::majority:
       return cache::entry_level::majority;
+    case default_level::untold:
+      return cache::entry_level::by_default;
     default:
       return std::nullopt;
   }
@@ -98,10 +102,13 @@ cache::read_rules rules_for(session& s, cache::cacheability known) noexcept {
 
 cache::reader reader_for(session& s, const config::cache_settings& settings, const protocol::command_view& command,
                          cache::entry_level level) noexcept {
+  const auto mode = promise_of(settings.mode, s.shared().stream_refused.load(std::memory_order_relaxed));
+  // Where the stream is followed what a majority has is as new as the mode promises, whatever the default is.
+  if (level == cache::entry_level::by_default && mode != cache::promise::ttl) level = cache::entry_level::majority;
   return {.level = level,
           .after = command.after_cluster_time,
           .applied = s.shared().coherence.stream().applied_to(),
-          .mode = promise_of(settings.mode, s.shared().stream_refused.load(std::memory_order_relaxed)),
+          .mode = mode,
           .max_lag = settings.max_lag,
           .ttl = settings.ttl,
           .negative_ttl = settings.negative_ttl};

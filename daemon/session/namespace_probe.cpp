@@ -132,27 +132,34 @@ task<bool> ask_kind(session& s, cache::namespace_state& ns) {
   co_return true;
 }
 
-// S2: a server without the command has no default set; one that refuses to tell may have any.
+// S2: a server without the command has no default set.
+default_level level_told(protocol::bson_view reply) noexcept {
+  const auto concern = reply.find("defaultReadConcern");
+  const auto document = concern ? concern->document() : std::nullopt;
+  const auto given = document ? document->find("level") : std::nullopt;
+  if (!given || given->text() == "local") return default_level::local;
+  return given->text() == "majority" ? default_level::majority : default_level::other;
+}
+
+// One that refuses to tell this client may have any, and tell others.
 task<bool> ask_default_level(session& s) {
   const auto asked = data_thread::now();
   const auto changes = s.shared().default_changes.load();
   protocol::byte_buffer message;
   protocol::reply_view reply;
   if (!co_await s.ask(on_admin("getDefaultRWConcern"), message, reply)) co_return false;
-  auto level = default_level::majority;
+  auto level = default_level::untold;
   if (reply.code == static_cast<std::int32_t>(protocol::error_code::command_not_found)) {
     level = default_level::local;
   } else if (reply.ok) {
-    const auto concern = body_of(message).find("defaultReadConcern");
-    const auto document = concern ? concern->document() : std::nullopt;
-    const auto given = document ? document->find("level") : std::nullopt;
-    if (!given || given->text() == "local") level = default_level::local;
+    level = level_told(body_of(message));
   }
+  const auto lifetime = level == default_level::untold ? soon : s.thread().settings->cache.ttl;
   auto& shared = s.shared();
   const auto overtaken = [&] { return shared.default_changes_begun != 0 || shared.default_changes != changes; };
   if (overtaken()) co_return true;
   shared.default_read_level.store(level);
-  shared.default_read_level_until.store((asked + s.thread().settings->cache.ttl).count());
+  shared.default_read_level_until.store((asked + lifetime).count());
   if (overtaken()) shared.default_read_level_until.store(0);
   co_return true;
 }

@@ -108,8 +108,10 @@ cache::bypass_reason read_flow::plan_under_rules() {
   if (!level) return cache::bypass_reason::read_concern;
   // Behind a mongos nobody tells what a majority has: such reads ask for it (S1).
   const bool sharded = s_.thread().upstream->kind == upstream_kind::sharded;
-  level_ = sharded && s_.shared().coherence.follows() ? cache::entry_level::majority : *level;
-  who_ = reader_for(s_, *settings_, r_.command, level_);
+  untold_ = *level == cache::entry_level::by_default;
+  who_ = reader_for(s_, *settings_, r_.command, *level);
+  if (sharded && s_.shared().coherence.follows()) who_.level = cache::entry_level::majority;
+  level_ = who_.level;
   who_.max_age = plan_.hint.max_age;
   if (!s_.shared().coherence.is_open(who_, now_)) return cache::bypass_reason::gate_shut;
   if (who_.mode == cache::promise::strict && plan_.shape == cache::read_shape::list) {

@@ -118,6 +118,7 @@ class read_flow {
   cache::read_plan plan_;
   cache::key_kind kind_ = cache::key_kind::document;
   cache::entry_level level_ = cache::entry_level::local;
+  bool untold_ = false;  // nobody told the default that the client goes by
   cache::reader who_;
   bool proven_ = false;
   protocol::pooled_vector<wanted> wanted_;

@@ -56,8 +56,9 @@ bool is_the_clients_own(const request& r, const upstream_reply& reply) {
 // What the client has not asked for and a majority may have yet to reach: where a majority is away the server would
 // wait for it for ever, and not answer at once as it would the client.
 bool read_flow::would_wait_for_majority() const noexcept {
-  const auto known = std::max(r_.command.after_cluster_time, s_.shared().coherence.known_majority());
-  return tells_majority() && lower_ > known;
+  const bool asked_for = r_.command.level == protocol::read_level::majority;
+  const auto asked = asked_for ? r_.command.after_cluster_time : 0;
+  return tells_majority() && lower_ > std::max(asked, s_.shared().coherence.known_majority());
 }
 
 // Behind a mongos operationTime is the newest of several shards'.
@@ -69,8 +70,10 @@ bool read_flow::tells_majority() const noexcept {
 bool read_flow::raise_lower() {
   const auto read_from = std::max(lower_, r_.command.after_cluster_time);
   if (read_from > s_.shared().coherence.newest_operation_time()) return false;
+  // Sent as it came, whether that means local or majority: only what a majority has is certain to be in the answer.
+  if (level_ == cache::entry_level::by_default && lower_ > s_.shared().coherence.known_majority()) return false;
   if (would_wait_for_majority()) {
-    if (wanted_.size() > 1) return false;
+    if (wanted_.size() > 1 || untold_) return false;
     abandon();  // nothing of it is kept
     lower_ = 0;
     return true;
@@ -140,7 +143,7 @@ task<void> read_flow::fill() {
     }
   }
   fill_changes changes;
-  changes.lower = lower_;
+  changes.lower = level_ == cache::entry_level::by_default ? 0 : lower_;
   changes.whole_document = plan_.projected && kind_ == cache::key_kind::document;
   if (batch && (ids.size() < wanted_.size() || plan_.limit > 0 || plan_.batch_size > 0)) changes.ids = &ids;
   if (level_ == cache::entry_level::majority && r_.command.level != protocol::read_level::majority) {

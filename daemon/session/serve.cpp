@@ -98,9 +98,9 @@ class change_of_defaults {
   process& shared_;
 };
 
-task<void> serve_change_of_defaults(session& s, request& r) {
+task<void> serve_change_of_defaults(session& s, request& r, cache::write_plan plan) {
   const change_of_defaults under_way(s.shared());
-  co_await relay(s, r, {outcome::bypass, cache::bypass_reason::not_a_read});
+  co_await serve_write(s, r, std::move(plan));
 }
 
 // Pooled: it may go to another server than the one whose answers are kept.
@@ -131,6 +131,7 @@ task<void> serve_command(session& s, request& r) {
     if (plan.uncommitted) return serve_write(s, r, std::move(plan));
     return relay(s, r, {outcome::bypass, cache::bypass_reason::transaction});
   }
+  if (command.is("setDefaultRWConcern")) return serve_change_of_defaults(s, r, std::move(plan));
   switch (plan.kind) {
     case cache::command_kind::write:
     case cache::command_kind::authorization:
@@ -144,7 +145,6 @@ task<void> serve_command(session& s, request& r) {
       break;
   }
   if (command.is("abortTransaction")) s.shared().transactions.aborted(command.lsid, command.txn_number);
-  if (command.is("setDefaultRWConcern")) return serve_change_of_defaults(s, r);
   if (s.pooled() != nullptr && plan.kind == cache::command_kind::read) return serve_pooled_read(s, r);
   return serve_plain_read(s, r);
 }

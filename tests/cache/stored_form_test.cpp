@@ -133,7 +133,7 @@ TEST(stored_form, a_valid_checksum_does_not_excuse_bad_fields) {
                           {3, '1', "another version"},
                           {40, 4, "kind"},
                           {40, 1, "absent with a value"},
-                          {41, 2, "level"},
+                          {41, 3, "level"},
                           {42, 'x', "a letter that no tail has"},
                           {43, 'o', "a letter twice"},
                           {45, 't', "a tail without an end"},
