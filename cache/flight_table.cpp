@@ -19,7 +19,8 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
   const std::scoped_lock lock(home.mutex);
   auto& at = home.at(key);
   if (at.pending != 0 || is_held(at.held_until, hold_, stream_, now)) return {};
-  if (at.active && at.active->generation_ == generation && !times.anew) {
+  const bool will_do = at.active && at.active->generation_ == generation && now < at.active->outlived_;
+  if (will_do && !times.anew) {
     auto& other = *at.active;
     if (!may_join || other.waiters_.size() >= max_waiters) return {begun::lead, nullptr, nullptr};
     const bool level_suffices = suffices(other.level_, level);
@@ -29,10 +30,10 @@ flight_table::begin_result flight_table::begin(namespace_state& ns, key_kind kin
       return {begun::join, nullptr, at.active};
     }
   }
-  // A flight of an older generation, or one that reads too little or too early for this client, goes on unregistered:
-  // it will not be stored.
+  // A flight that outlived itself, of an older generation, or one that reads too little or too early for this client,
+  // goes on unregistered: it will not be stored.
   if (at.active) at.active->dirty_ = true;
-  at.active = std::allocate_shared<flight>(protocol::pooled_allocator<flight>(), ns, kind, key, level, generation);
+  at.active = std::allocate_shared<flight>(protocol::pooled_allocator<flight>(), ns, kind, key, level, generation, now);
   at.active->lower_ = times.lower;
   return {begun::lead, at.active, nullptr};
 }

@@ -26,14 +26,19 @@ class flight {
   // nothing.
   using waiter = std::function<void(entry_ref)>;
 
-  flight(namespace_state& ns, key_kind kind, key_view key, entry_level level, std::uint64_t generation)
-      : ns_(ns), kind_(kind), key_(key), level_(level), generation_(generation) {}
+  // It is not waited for longer: it may never end.
+  static constexpr duration longest = std::chrono::seconds(15);
+
+  flight(namespace_state& ns, key_kind kind, key_view key, entry_level level, std::uint64_t generation, instant begun)
+      : ns_(ns), kind_(kind), key_(key), level_(level), generation_(generation), outlived_(begun + longest) {}
 
   [[nodiscard]] namespace_state& ns() const noexcept { return ns_; }
   [[nodiscard]] key_kind kind() const noexcept { return kind_; }
   [[nodiscard]] key_view key() const noexcept { return key_.view(); }
   [[nodiscard]] entry_level level() const noexcept { return level_; }
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  // From then on somebody else reads in its place, and what it brings is not stored.
+  [[nodiscard]] instant outlived() const noexcept { return outlived_; }
   // Its reader went away before there was an answer: somebody else may read in its place.
   [[nodiscard]] bool lost() const noexcept { return lost_.load(std::memory_order_acquire); }
 
@@ -44,6 +49,7 @@ class flight {
   const kept_key key_;
   const entry_level level_;
   const std::uint64_t generation_;
+  const instant outlived_;
   std::atomic<bool> lost_{false};
   // Guarded by the shard's lock.
   cluster_time lower_ = 0;

@@ -7,9 +7,8 @@
 namespace mongocached::daemon {
 namespace {
 
-// A joined flight is waited for no longer than this (or the client's maxTimeMS), and so many of them where their
-// readers leave; then the client's own request goes upstream.
-constexpr cache::duration longest_join = std::chrono::seconds(15);
+// So many flights are joined where their readers leave or never come to an end; then the client's own request goes
+// upstream.
 constexpr int most_joins = 3;
 // A hit waits for room for this part of buffer_timeout only: the upstream can answer it too.
 constexpr int part_of_timeout = 50;
@@ -274,7 +273,7 @@ task<bool> read_flow::wait_for_flight(following other) {
       other = follow_or_lead(last || tries == most_joins);
       if (bar_if_shut() || !other.flight) co_return false;
     }
-    const auto until = std::min(now_ + longest_join, selection_deadline(r_));
+    const auto until = std::min(other.flight->outlived(), selection_deadline(r_));
     cache::entry_ref entry;
     {
       const session::patience limited(s_, until, [result = other.result] { result->deliver({}); });
@@ -290,8 +289,10 @@ task<bool> read_flow::wait_for_flight(following other) {
       co_return true;
     }
     // A flight that brought nothing for this client, or not in time, leaves it to its own request. But where the reader
-    // left, one of those who waited reads for all of them; and those who want it read anew share the next flight.
-    if (!other.flight->lost() && !plan_.hint.refresh) co_return false;
+    // left, or waits for ever, one of those who waited reads for all of them; and those who want it read anew share the
+    // next flight.
+    const bool is_over = other.flight->lost() || now_ >= other.flight->outlived();
+    if (!is_over && !plan_.hint.refresh) co_return false;
   }
   co_return false;
 }

@@ -246,6 +246,18 @@ TEST_F(FlightTable, a_flight_that_lasts_gathers_so_many_and_no_more) {
   EXPECT_EQ(found(a), "value");
 }
 
+TEST_F(FlightTable, one_that_never_ends_is_overtaken) {
+  const auto stuck = begin(a).led;
+  EXPECT_EQ(begin(a, {.now = start + flight::longest - std::chrono::nanoseconds(1)}).how, begun::join);
+  const auto next = begin(a, {.now = start + flight::longest});
+  ASSERT_EQ(next.how, begun::lead);
+  ASSERT_NE(next.led, nullptr);
+  EXPECT_EQ(begin(a, {.now = start + flight::longest}).how, begun::join);
+  EXPECT_TRUE(flights.finish(*next.led, entry_of(*next.led, "value")));
+  EXPECT_FALSE(flights.finish(*stuck, entry_of(*stuck, "late")));
+  EXPECT_EQ(found(a), "value");
+}
+
 TEST_F(FlightTable, a_pending_write_blocks_R1) {
   flights.mark(a.view());
   EXPECT_EQ(begin(a).how, begun::blocked);

@@ -6,7 +6,7 @@ Such is every user without `clusterMonitor` on a MongoDB since 4.4: only a prima
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ class LaggingMajority(ScriptedUpstream):
         match name:
             case "hello" | "isMaster" | "ismaster":
                 majority = {"ts": self.committed, "t": Int64(1)}
-                told = {"lastWriteDate": datetime.now(timezone.utc), "majorityOpTime": majority}
+                told = {"lastWriteDate": datetime.now(UTC), "majorityOpTime": majority}
                 return super()._reply(name, command) | {"lastWrite": told}
             case "getDefaultRWConcern":
                 return {"ok": 0.0, "code": 13, "errmsg": "not authorized on admin"}
