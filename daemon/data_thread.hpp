@@ -79,10 +79,13 @@ class data_thread {
   protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
   std::size_t read_size = 0;     // how much of it is used: little while too many bytes are held for clients
   protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
-  // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer.
+  // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer. Or, once it is
+  // over, what was not answered, and is not asked again before `again_at`.
   struct probe_in_flight {
     explicit probe_in_flight(cache::instant now) : begun(now) {}
+    [[nodiscard]] bool is_over() const noexcept { return again_at != cache::instant{}; }
     const cache::instant begun;
+    cache::instant again_at{};
     std::vector<std::shared_ptr<one_shot<bool>>> waiting;
   };
   std::unordered_map<const cache::namespace_state*, probe_in_flight> probes;

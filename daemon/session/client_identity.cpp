@@ -10,6 +10,7 @@ void client_identity::changing(std::string_view mechanism) {
   authenticated_ = false;
   shared_ = false;
   shareable_ = mechanism.starts_with("SCRAM-");
+  status_again_at_ = {};
 }
 
 void client_identity::shut_out() {

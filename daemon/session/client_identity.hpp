@@ -29,9 +29,13 @@ class client_identity {
   [[nodiscard]] bool is_bound() const noexcept { return bound_; }
 
   // SCRAM users share proofs with connections whose connectionStatus is equal; until that was asked, `wants_status`.
-  [[nodiscard]] bool wants_status() const noexcept { return authenticated_ && shareable_ && !shared_; }
+  [[nodiscard]] bool wants_status(cache::instant now) const noexcept {
+    return authenticated_ && shareable_ && !shared_ && now >= status_again_at_;
+  }
   void status(std::string_view users_and_roles);
   void status_unknown() noexcept { shareable_ = false; }
+  // It was not told in time: not asked for again before `until`.
+  void status_withheld(cache::instant until) noexcept { status_again_at_ = until; }
 
   // The upstream would not tell this client what kind of collection it is: not asked again for it before `until`.
   void kind_withheld(const cache::namespace_state& ns, cache::instant until) noexcept { withheld_ = {&ns, until}; }
@@ -59,6 +63,7 @@ class client_identity {
   bool authenticated_ = false;
   bool shareable_ = false;
   bool shared_ = false;
+  cache::instant status_again_at_{};
   std::array<remembered, 4> recent_{};
   std::size_t next_ = 0;
 };

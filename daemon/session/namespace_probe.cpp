@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "daemon/milliseconds.hpp"
+
 namespace mongocached::daemon {
 namespace {
 
@@ -11,8 +13,13 @@ using protocol::bson_builder;
 
 // A collection that is not there yet, or an identity that may not list collections, is asked about again soon.
 constexpr cache::duration soon = std::chrono::seconds(5);
-// What another client asks is waited for no longer than this.
+// What another client asks is waited for no longer than this, and so is the answer to a question of one's own. For
+// three quarters of it the server may look, so that it ends the question itself and the connection stays of use.
 constexpr cache::duration longest_probe = std::chrono::seconds(1);
+// However little time a client has: an answer is of use to all.
+constexpr cache::duration shortest_probe = std::chrono::milliseconds(100);
+// A connection that a client has logged in on is not given up for a question before this.
+constexpr cache::duration longest_silence = std::chrono::seconds(5);
 
 protocol::byte_buffer list_collections(const cache::namespace_state& ns, bool names_only) {
   protocol::byte_buffer out;
@@ -49,29 +56,86 @@ bool is_harmless_option(std::string_view name) noexcept {
 // namespace, or (null) for the cluster's defaults.
 class probe {
  public:
-  probe(data_thread& thread, const cache::namespace_state* ns)
-      : thread_(thread), ns_(ns), first_(thread.probes.try_emplace(ns, data_thread::now()).second) {}
+  probe(data_thread& thread, const cache::namespace_state* ns) : thread_(thread), ns_(ns), first_(begin()) {}
   // NOLINTNEXTLINE(bugprone-exception-escape): without memory to tell the others the process ends here.
   ~probe() {
     if (!first_) return;
-    const auto waiting = std::move(thread_.probes.extract(ns_).mapped().waiting);
+    const auto mine = thread_.probes.find(ns_);
+    const auto waiting = std::move(mine->second.waiting);
+    if (!unanswered_) thread_.probes.erase(mine);
     for (const auto& waiter : waiting) waiter->deliver(true);
   }
   probe(const probe&) = delete;
   probe& operator=(const probe&) = delete;
 
+  // Not asked again by anybody of this thread for a while: each would wait in vain.
+  void leave_alone() {
+    if (!first_) return;
+    unanswered_ = true;
+    thread_.probes.at(ns_).again_at = data_thread::now() + soon;
+  }
+
  private:
+  bool begin() {
+    auto& probes = thread_.probes;
+    if (const auto old = probes.find(ns_); old != probes.end() && old->second.is_over()) probes.erase(old);
+    return probes.try_emplace(ns_, data_thread::now()).second;
+  }
+
   data_thread& thread_;
   const cache::namespace_state* ns_;
   const bool first_;
+  bool unanswered_ = false;
 };
 
-// True if somebody else asked, and has ended or was waited for long enough. One that lasts longer is no longer waited
-// for.
+// Asks for one request, and no longer than is good for it.
+class inquiry {
+ public:
+  inquiry(session& s, const request& r) : s_(s), r_(r) {}
+
+  // False: the connection was lost, or nothing was told in time. Then it may be closed, so that a late reply reaches
+  // nobody.
+  task<bool> ask(protocol::byte_buffer question, protocol::byte_buffer& message, protocol::reply_view& reply) {
+    const auto now = data_thread::now();
+    const auto time = std::clamp(selection_deadline(r_) - now, shortest_probe, longest_probe);
+    const auto limited = with_time_limit(question, time * 3 / 4);
+    const session::patience patience(s_, now + (s_.identity().is_bound() ? longest_silence : time), [this] {
+      unanswered_ = true;
+      if (auto* const link = s_.open_upstream()) link->close();
+    });
+    if (!co_await s_.ask(limited, message, reply)) co_return false;
+    if (reply.code == static_cast<std::int32_t>(protocol::error_code::max_time_ms_expired)) unanswered_ = true;
+    co_return !unanswered_;
+  }
+  [[nodiscard]] bool is_unanswered() const noexcept { return unanswered_ && s_.is_open(); }
+  // How the request goes on when ask() was false.
+  [[nodiscard]] exchange outcome() const noexcept {
+    if (!s_.is_open()) return exchange::client_lost;
+    return unanswered_ ? exchange::ok : exchange::upstream_lost;
+  }
+
+ private:
+  static protocol::byte_buffer with_time_limit(protocol::byte_view question, cache::duration limit) {
+    protocol::byte_buffer out;
+    bson_builder command(out);
+    command.append_all(*protocol::bson_view::parse(question));
+    command.append_int32("maxTimeMS", static_cast<std::int32_t>(milliseconds(limit)));
+    command.finish();
+    return out;
+  }
+
+  session& s_;
+  const request& r_;
+  bool unanswered_ = false;
+};
+
+// True if somebody else asked, and has ended or was waited for long enough, or got no answer a short while ago. One
+// that lasts longer is no longer waited for.
 task<bool> waited_for_other(session& s, const cache::namespace_state* ns) {
   auto& thread = s.thread();
   const auto asked = thread.probes.find(ns);
   if (asked == thread.probes.end()) co_return false;
+  if (asked->second.is_over()) co_return data_thread::now() < asked->second.again_at;
   const auto until = asked->second.begun + longest_probe;
   if (data_thread::now() >= until) co_return false;
   const auto over = std::make_shared<one_shot<bool>>(thread.get_executor());
@@ -107,16 +171,16 @@ cacheability kind_listed(protocol::bson_view reply, protocol::bson_view* entry =
   return cacheability::plain;
 }
 
-task<bool> ask_kind(session& s, cache::namespace_state& ns) {
+task<bool> ask_kind(session& s, inquiry& in_time, cache::namespace_state& ns) {
   const auto ddl_seen = ns.ddl_count();
   const auto asked = data_thread::now();
   protocol::byte_buffer message;
   protocol::reply_view reply;
-  if (!co_await s.ask(list_collections(ns, false), message, reply)) co_return false;
+  if (!co_await in_time.ask(list_collections(ns, false), message, reply)) co_return false;
   auto kind = judge_collection(body_of(message));
   const bool refused = !reply.ok;
   if (refused) {
-    if (!co_await s.ask(list_collections(ns, true), message, reply)) co_return false;
+    if (!co_await in_time.ask(list_collections(ns, true), message, reply)) co_return false;
     const auto hello = protocol::bson_view::parse(s.thread().upstream->hello);
     kind = judge_name(body_of(message), hello.value_or(protocol::bson_view()));
     // That it is not listed to this client says nothing to the others.
@@ -142,12 +206,12 @@ default_level level_told(protocol::bson_view reply) noexcept {
 }
 
 // One that refuses to tell this client may have any, and tell others.
-task<bool> ask_default_level(session& s) {
+task<bool> ask_default_level(session& s, inquiry& in_time) {
   const auto asked = data_thread::now();
   const auto changes = s.shared().default_changes.load();
   protocol::byte_buffer message;
   protocol::reply_view reply;
-  if (!co_await s.ask(on_admin("getDefaultRWConcern"), message, reply)) co_return false;
+  if (!co_await in_time.ask(on_admin("getDefaultRWConcern"), message, reply)) co_return false;
   auto level = default_level::untold;
   if (reply.code == static_cast<std::int32_t>(protocol::error_code::command_not_found)) {
     level = default_level::local;
@@ -164,10 +228,10 @@ task<bool> ask_default_level(session& s) {
   co_return true;
 }
 
-task<bool> ask_status(session& s) {
+task<bool> ask_status(session& s, inquiry& in_time) {
   protocol::byte_buffer message;
   protocol::reply_view reply;
-  if (!co_await s.ask(on_admin("connectionStatus"), message, reply)) co_return false;
+  if (!co_await in_time.ask(on_admin("connectionStatus"), message, reply)) co_return false;
   const auto info = body_of(message).find("authInfo");
   if (reply.ok && info && info->document()) {
     s.identity().status(protocol::as_text(info->value));
@@ -215,13 +279,14 @@ cacheability judge_collection(protocol::bson_view reply) noexcept {
 
 namespace {
 
-task<exchange> learn(session& s, cache::namespace_state& ns, const request& r, bool kind_missing, bool level_missing) {
+task<exchange> learn(session& s, cache::namespace_state& ns, const request& r, bool kind_missing, bool level_missing,
+                     bool status_missing) {
   const auto until = selection_deadline(r);
   // What the other one did not find out is not asked again by everybody: the request is forwarded then.
   if (kind_missing && co_await waited_for_other(s, &ns)) kind_missing = false;
   if (level_missing && co_await waited_for_other(s, nullptr)) level_missing = false;
   if (!s.is_open()) co_return exchange::client_lost;
-  if (!kind_missing && !level_missing && !s.identity().wants_status()) co_return exchange::ok;
+  if (!kind_missing && !level_missing && !status_missing) co_return exchange::ok;
   std::optional<probe> kind;
   std::optional<probe> level;
   if (kind_missing) kind.emplace(s.thread(), &ns);
@@ -229,16 +294,21 @@ task<exchange> learn(session& s, cache::namespace_state& ns, const request& r, b
   if (co_await s.upstream(until) == nullptr) {
     co_return s.is_open() ? exchange::no_upstream : exchange::client_lost;
   }
-  const auto lost = [&s] { return s.is_open() ? exchange::upstream_lost : exchange::client_lost; };
-  if (s.identity().wants_status()) {
-    if (!co_await ask_status(s)) co_return lost();
+  inquiry in_time(s, r);
+  if (status_missing && !co_await ask_status(s, in_time)) {
+    if (in_time.is_unanswered()) s.identity().status_withheld(data_thread::now() + soon);
+    co_return in_time.outcome();
   }
   if (kind_missing) {
-    if (!co_await ask_kind(s, ns)) co_return lost();
+    if (!co_await ask_kind(s, in_time, ns)) {
+      if (in_time.is_unanswered()) kind->leave_alone();
+      co_return in_time.outcome();
+    }
     kind.reset();
   }
-  if (level_missing) {
-    if (!co_await ask_default_level(s)) co_return lost();
+  if (level_missing && !co_await ask_default_level(s, in_time)) {
+    if (in_time.is_unanswered()) level->leave_alone();
+    co_return in_time.outcome();
   }
   co_return exchange::ok;
 }
@@ -249,8 +319,9 @@ prompt<exchange> learn_what_is_needed(session& s, cache::namespace_state& ns, co
   const auto now = data_thread::now();
   const bool kind_missing = ns.may_cache(now) == cacheability::unknown && !s.identity().is_kind_withheld(ns, now);
   const bool level_missing = now.count() >= s.shared().default_read_level_until.load();
-  if (!kind_missing && !level_missing && !s.identity().wants_status()) return exchange::ok;
-  return learn(s, ns, r, kind_missing, level_missing);
+  const bool status_missing = s.identity().wants_status(now);
+  if (!kind_missing && !level_missing && !status_missing) return exchange::ok;
+  return learn(s, ns, r, kind_missing, level_missing, status_missing);
 }
 
 }  // namespace mongocached::daemon

@@ -10,6 +10,21 @@ constexpr cache::duration longest_selection = std::chrono::seconds(15);
 constexpr cache::duration longest_farewell = std::chrono::seconds(1);
 constexpr std::size_t piece_size = 64UL * 1024;
 
+// Of a message that streams by: while both ends are ready, nothing else of the thread would be done until its end.
+class stretch {
+ public:
+  // Whether it is time for the others, with so much more gone by.
+  [[nodiscard]] bool is_over(std::size_t bytes) noexcept {
+    bytes_ += bytes;
+    if (bytes_ < session::turn_output) return false;
+    bytes_ = 0;
+    return true;
+  }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
 // In smaller pieces where there is no room.
 task<exchange> stream_request(session& s, request& r, upstream_link& link, const step* before_last) {
   held_bytes held;
@@ -18,6 +33,7 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link, const
   protocol::byte_buffer piece(size_held);
   auto* const client = s.pooled();
   if (client != nullptr) client->upload.emplace();
+  stretch mine;
   while (r.unread > 0) {
     if (client != nullptr) client->upload->await(data_thread::now());
     const auto size = co_await s.read_rest(r, std::span(piece).first(std::min(piece.size(), r.unread)));
@@ -25,6 +41,7 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link, const
     if (size == 0) co_return exchange::client_lost;
     if (r.unread == 0 && before_last != nullptr) co_await (*before_last)();
     if (co_await link.send(protocol::byte_view(piece).first(size))) co_return exchange::upstream_lost;
+    if (mine.is_over(size)) co_await next_turn(s.thread().get_executor());
   }
   co_return exchange::ok;
 }
@@ -189,10 +206,13 @@ task<exchange> deliver_in_pieces(session& s, upstream_reply& reply) {
   held_bytes held;
   const bool large = s.shared().buffers.try_hold(held, upstream_link::large_piece);
   auto* link = s.open_upstream();
+  stretch mine;
   while (link != nullptr && link->unread() > 0) {
     const auto piece = co_await link->read_rest(large ? upstream_link::large_piece : upstream_link::small_piece);
     if (piece.empty()) co_return exchange::upstream_lost;
+    const auto size = piece.size();
     if (!co_await s.send(piece)) co_return exchange::client_lost;
+    if (mine.is_over(size)) co_await next_turn(s.thread().get_executor());
   }
   if (link != nullptr && link->is_open()) link->release_memory();
   co_return exchange::ok;

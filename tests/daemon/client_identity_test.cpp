@@ -78,23 +78,31 @@ TEST_F(ClientIdentity, different_users_share_no_proof_I2) {
 TEST_F(ClientIdentity, only_scram_users_share_proofs_I2) {
   mine.changing("PLAIN");
   mine.authenticated();
-  EXPECT_FALSE(mine.wants_status());
+  EXPECT_FALSE(mine.wants_status(now));
 }
 
 TEST_F(ClientIdentity, the_status_is_asked_for_once_I2) {
   mine.changing("SCRAM-SHA-1");
-  EXPECT_FALSE(mine.wants_status());
+  EXPECT_FALSE(mine.wants_status(now));
   mine.authenticated();
-  EXPECT_TRUE(mine.wants_status());
+  EXPECT_TRUE(mine.wants_status(now));
   mine.status("ann");
-  EXPECT_FALSE(mine.wants_status());
+  EXPECT_FALSE(mine.wants_status(now));
 }
 
 TEST_F(ClientIdentity, a_status_that_is_refused_is_not_asked_for_again_I2) {
   mine.changing("SCRAM-SHA-1");
   mine.authenticated();
   mine.status_unknown();
-  EXPECT_FALSE(mine.wants_status());
+  EXPECT_FALSE(mine.wants_status(now));
+}
+
+TEST_F(ClientIdentity, a_status_that_was_not_told_in_time_is_asked_for_again_later_I2) {
+  mine.changing("SCRAM-SHA-1");
+  mine.authenticated();
+  mine.status_withheld(now + std::chrono::seconds(1));
+  EXPECT_FALSE(mine.wants_status(now));
+  EXPECT_TRUE(mine.wants_status(now + std::chrono::seconds(1)));
 }
 
 TEST_F(ClientIdentity, a_refusal_by_the_server_ends_its_proofs_I2) {
