@@ -101,7 +101,14 @@ bool list_registry::has_room(local_cache& local, std::size_t cost) {
     return keys_.size() < max_lists && key_bytes_ + cost <= max_key_bytes && budget_.has_room(cost);
   };
   if (fits()) return true;
+  if (refusals_left_ > 0) {
+    --refusals_left_;
+    return false;
+  }
+  const auto before = keys_.size();
   walk(local);
+  const auto enough = before / keys_an_insertion;
+  if (before - keys_.size() < enough) refusals_left_ = enough;
   return fits();
 }
 

@@ -71,6 +71,8 @@ class list_registry {
   [[nodiscard]] static std::size_t cost_of(std::string_view key) noexcept { return key.size() + key_overhead; }
   [[nodiscard]] bool has_room(local_cache& local, std::size_t cost);
   void walk(local_cache& local);
+  // What a walk costs is borne by so many insertions, stored or refused: one for every few keys.
+  static constexpr std::size_t keys_an_insertion = 16;
   keys::iterator forget(keys::iterator key);
 
   list_key_budget& budget_;
@@ -78,6 +80,7 @@ class list_registry {
   cluster_time newest_ = 0;
   keys keys_;
   std::size_t key_bytes_ = 0;
+  std::size_t refusals_left_ = 0;  // before the next walk for want of room
 };
 
 // What the list was asked for, read back from its key (list_key.hpp). Empty where anything in it is not modelled: then

@@ -82,5 +82,31 @@ TEST_F(ListRegistry, a_sweep_gives_back_what_evicted_lists_of_quiet_namespaces_t
   EXPECT_TRUE(insert(space(50), 50));
 }
 
+// Each insertion looked at every key of the namespace, under its lock.
+TEST_F(ListRegistry, a_walk_that_freed_little_is_not_repeated_at_once) {
+  namespace_table roomy{1, 1};
+  auto& ns = *roomy.find_or_add("shop", "things");
+  constexpr int most = list_registry::max_lists;
+  for (int i = 0; i < most; ++i) ASSERT_TRUE(insert(ns, i));
+  EXPECT_FALSE(insert(ns, most));
+  evict(0);
+  int refused = 0;
+  while (!insert(ns, most)) ASSERT_LT(++refused, most / 10) << "what was evicted is noticed some time";
+  EXPECT_GT(refused, most / 20);
+  write(ns);
+  EXPECT_EQ(local.stats().entries, 0U) << "what is in memory is found";
+}
+
+TEST_F(ListRegistry, a_walk_that_freed_much_may_be_repeated) {
+  namespace_table roomy{1, 1};
+  auto& ns = *roomy.find_or_add("shop", "things");
+  constexpr int most = list_registry::max_lists;
+  for (int i = 0; i < most; ++i) ASSERT_TRUE(insert(ns, i));
+  for (int i = 0; i < most / 2; ++i) evict(i);
+  for (int i = 0; i < most / 2; ++i) ASSERT_TRUE(insert(ns, most + i));
+  evict(most);
+  EXPECT_TRUE(insert(ns, most + most / 2));
+}
+
 }  // namespace
 }  // namespace mongocached::cache
