@@ -58,7 +58,7 @@ class coherence {
   coherence(local_cache& local, const coherence_options& options)
       : options_(options),
         local_(local),
-        namespaces_(options.max_namespaces, options.threads),
+        namespaces_(options.max_namespaces, options.threads, local.stats().limit_bytes / 4),
         flights_(local, stream_, everywhere_, options.hold) {}
 
   [[nodiscard]] namespace_table& namespaces() noexcept { return namespaces_; }

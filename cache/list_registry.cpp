@@ -91,26 +91,55 @@ bool may_change(const entry& list, const write_set& writes, step_budget& budget)
 }
 
 list_registry::keys::iterator list_registry::forget(keys::iterator key) {
-  key_bytes_ -= key->size();
+  key_bytes_ -= cost_of(*key);
+  budget_.give(cost_of(*key));
   return keys_.erase(key);
 }
 
-bool list_registry::has_room(local_cache& local, std::size_t key_size) {
-  const auto fits = [&] { return keys_.size() < max_lists && key_bytes_ + key_size <= max_key_bytes; };
+bool list_registry::has_room(local_cache& local, std::size_t cost) {
+  const auto fits = [&] {
+    return keys_.size() < max_lists && key_bytes_ + cost <= max_key_bytes && budget_.has_room(cost);
+  };
   if (fits()) return true;
+  if (refusals_left_ > 0) {
+    --refusals_left_;
+    return false;
+  }
+  const auto before = keys_.size();
+  walk(local);
+  const auto enough = before / keys_an_insertion;
+  if (before - keys_.size() < enough) refusals_left_ = enough;
+  return fits();
+}
+
+void list_registry::walk(local_cache& local) {
   for (auto key = keys_.begin(); key != keys_.end();) {
     const auto bytes = protocol::as_bytes(*key);
     key = local.peek(bytes, hash_key(bytes)) ? std::next(key) : forget(key);
   }
-  return fits();
+}
+
+std::size_t list_registry::forget_evicted(local_cache& local) {
+  const std::scoped_lock lock(mutex_);
+  const auto seen = keys_.size();
+  walk(local);
+  return seen;
 }
 
 bool list_registry::insert(local_cache& local, const entry_ref& list, const std::function<bool()>& may_store) {
   const std::scoped_lock lock(mutex_);
   if (!may_store()) return false;
   if (list->meta().lower < newest_ && is_kept(guard::flight_lower)) return false;
-  if (!has_room(local, list->key().size()) || !local.insert(list)) return true;
-  if (keys_.emplace(protocol::as_text(list->key())).second) key_bytes_ += list->key().size();
+  const auto text = protocol::as_text(list->key());
+  auto key = keys_.find(text);
+  if (key == keys_.end()) {
+    const auto cost = cost_of(text);
+    if (!has_room(local, cost)) return true;
+    key = keys_.emplace(text).first;
+    key_bytes_ += cost;
+    budget_.take(cost);
+  }
+  if (!local.insert(list)) forget(key);
   return true;
 }
 

@@ -20,9 +20,11 @@ const char* name_of(cacheability c) noexcept {
   return "unknown";
 }
 
-namespace_state::namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads)
+namespace_state::namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads,
+                                 list_key_budget& list_keys)
     : name_(std::move(name)),
       dot_(name_.find('.')),
+      registry_(list_keys),
       threads_(threads),
       counts_(std::make_unique<thread_counts[]>(threads)) {
   documents_.generation = first_generation;
@@ -75,7 +77,7 @@ namespace_state* namespace_table::find_or_add(std::string_view db, std::string_v
   const std::unique_lock lock(mutex_);
   if (const auto known = states_.find(name); known != states_.end()) return known->second.get();
   if (states_.size() >= limit_) return nullptr;
-  auto state = std::make_unique<namespace_state>(name, next_generation(), threads_);
+  auto state = std::make_unique<namespace_state>(name, next_generation(), threads_, list_keys_);
   state->lists().raise_newest(newest_event_.load());
   return states_.emplace(std::move(name), std::move(state)).first->second.get();
 }
@@ -97,6 +99,16 @@ std::vector<namespace_state*> namespace_table::all() const {
   out.reserve(states_.size());
   for (const auto& [name, state] : states_) out.push_back(state.get());
   return out;
+}
+
+void namespace_table::forget_evicted_lists(local_cache& local) {
+  constexpr std::size_t keys_a_sweep = 20'000;
+  if (list_keys_.used() <= list_keys_.limit() / 2) return;
+  const auto states = all();
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < states.size() && seen < keys_a_sweep; ++i) {
+    seen += states[next_swept_++ % states.size()]->lists().forget_evicted(local);
+  }
 }
 
 void namespace_table::forget_times() {

@@ -8,6 +8,7 @@
 // first and the scope second.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <shared_mutex>
@@ -33,7 +34,7 @@ enum class cacheability : std::uint8_t {
 
 class namespace_state {
  public:
-  namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads);
+  namespace_state(std::string name, std::uint64_t first_generation, std::size_t threads, list_key_budget& list_keys);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] std::string_view db() const noexcept { return std::string_view(name_).substr(0, dot_); }
@@ -101,7 +102,8 @@ class namespace_state {
 // All namespaces met so far; bounded, because names come from clients. Any thread.
 class namespace_table {
  public:
-  namespace_table(std::size_t limit, std::size_t threads) : limit_(limit), threads_(threads) {}
+  namespace_table(std::size_t limit, std::size_t threads, std::uint64_t list_key_bytes = most_list_key_bytes)
+      : limit_(limit), threads_(threads), list_keys_(std::min(list_key_bytes, most_list_key_bytes)) {}
 
   // Null once the limit is reached and the name is new.
   [[nodiscard]] namespace_state* find_or_add(std::string_view db, std::string_view collection);
@@ -116,6 +118,14 @@ class namespace_table {
   [[nodiscard]] std::vector<namespace_state*> all() const;
   [[nodiscard]] std::vector<namespace_state*> of_database(std::string_view db) const;
 
+  // What keys of lists take beside the cache.
+  static constexpr std::uint64_t most_list_key_bytes = 64UL << 20;
+  [[nodiscard]] const list_key_budget& list_keys() const noexcept { return list_keys_; }
+  // To be called now and then, by one thread: what eviction took in namespaces that nobody writes to or fills keeps the
+  // memory from the others. Goes on where it stopped, some tens of thousands of keys at a time, and only once half of
+  // the memory is taken.
+  void forget_evicted_lists(local_cache& local);
+
  private:
   struct text_hash {
     using is_transparent = void;
@@ -123,6 +133,8 @@ class namespace_table {
   };
   const std::size_t limit_;
   const std::size_t threads_;
+  list_key_budget list_keys_;
+  std::size_t next_swept_ = 0;
   std::atomic<std::uint64_t> last_generation_{0};
   std::atomic<cluster_time> newest_event_{0};
   mutable std::shared_mutex mutex_;

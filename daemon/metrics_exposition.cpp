@@ -154,6 +154,9 @@ void add_cache(exposition& to, const cache_gauges& cache) {
                   static_cast<double>(cache.bytes));
   to.single_gauge("mongocached_cache_limit_bytes", "Bytes that the entries in memory may take.",
                   static_cast<double>(cache.limit_bytes));
+  to.single_gauge("mongocached_list_key_bytes",
+                  "Bytes, beside the entries, that the keys of lists take by which writes find them.",
+                  static_cast<double>(cache.list_key_bytes));
   to.single_counter("mongocached_evictions_total", "Entries dropped from memory for want of room.", cache.evictions);
   to.single_counter("mongocached_cache_refused_total", "Entries too large for the memory that there is.",
                     cache.refused);

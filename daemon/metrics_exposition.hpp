@@ -21,6 +21,7 @@ struct cache_gauges {
   std::uint64_t evictions = 0;
   std::uint64_t expired = 0;
   std::uint64_t refused = 0;
+  std::uint64_t list_key_bytes = 0;
 };
 
 struct redis_gauges {

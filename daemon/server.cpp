@@ -231,6 +231,7 @@ void server::impl::on_signal(int number) {
 
 void server::impl::housekeeping() {
   shared_.coherence.flights().sweep(data_thread::now());
+  shared_.coherence.namespaces().forget_evicted_lists(shared_.local);
   log_in_to_pool();
   housekeeping_timer_.expires_after(housekeeping_period);
   housekeeping_timer_.async_wait([this](const error_code& ec) {
@@ -314,7 +315,13 @@ std::string server::impl::metrics_text() {
   }
   in.blocks = blocks;
   const auto stats = shared_.local.stats();
-  in.cache = {stats.entries, stats.bytes, stats.limit_bytes, stats.evictions, stats.expired, stats.refused};
+  in.cache = {stats.entries,
+              stats.bytes,
+              stats.limit_bytes,
+              stats.evictions,
+              stats.expired,
+              stats.refused,
+              shared_.coherence.namespaces().list_keys().used()};
   in.redis.configured = options_.settings->redis.uri.has_value();
   if (const auto hub = redis()) {
     const auto& c = hub->counters();

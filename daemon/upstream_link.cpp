@@ -109,7 +109,13 @@ task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into
     co_return co_await receive_compressed(into, length, limit, where);
   }
   // Twice: here, and in `into` or what is made of it.
-  const bool held = length > limit || where.from == nullptr || where.from->try_hold(*where.held, 2 * length);
+  bool held = length > limit || where.from == nullptr || where.from->try_hold(*where.held, 2 * length);
+  if (!held && where.waits_above > 0) {
+    room_needed_ = 2 * length;
+    if (length > where.waits_above) co_return received::crowded;
+    *where.held = where.from->hold(room_needed_);
+    held = true;
+  }
   const bool whole = length <= limit && held;
   while (in_.size() < (whole ? length : std::min(length, smallest_front))) {
     if (!co_await read_more(small_piece)) co_return received::lost;

@@ -24,6 +24,9 @@ namespace mongocached::daemon {
 struct reply_room {
   buffer_budget* from = nullptr;
   held_bytes* held = nullptr;
+  // 0: one that has no room comes in pieces. Else none does: up to this size it is taken all the same, beyond it has to
+  // wait (received::crowded).
+  std::size_t waits_above = 0;
 };
 
 class upstream_link {
@@ -77,7 +80,8 @@ class upstream_link {
     whole,    // `into` is one message
     front,    // `into` is the beginning of a message longer than the limit; unread() bytes follow, for read_rest()
     no_room,  // as `front`, of a message that there was no room to hold
-    crowded,  // nothing yet: a compressed one cannot be taken in pieces, and there is no room to hold room_needed()
+    crowded,  // nothing yet: one that is not to be taken in pieces, or cannot be for it is compressed, and there is no
+              // room to hold room_needed()
     lost,     // the connection ended, or sent what is no message
   };
   [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});

@@ -46,8 +46,8 @@ task<exchange> stream_request(session& s, request& r, upstream_link& link, const
   co_return exchange::ok;
 }
 
-// A compressed reply waits for room as a client's request does. Where none comes the connection ends: nobody may be
-// told that nothing was done.
+// A compressed reply, or a pool's, waits for room as a client's request does. Where none comes the connection ends:
+// nobody may be told that nothing was done.
 task<upstream_link::received> receive_with_room(session& s, upstream_link& link, upstream_reply& reply,
                                                 std::size_t limit) {
   const auto until = data_thread::now() + s.thread().settings->listen.buffer_timeout;
@@ -152,16 +152,16 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit, boo
   const auto before = data_thread::now();
   reply_room room{&s.shared().buffers, &reply.held};
   if (s.pooled() != nullptr) {
-    // The id of a cursor stands behind its first batch, and has to be known before the client knows it: held whole,
-    // room or not.
+    // The id of a cursor stands behind its first batch, and has to be known before the client knows it: held whole.
     limit = protocol::max_message_size;
-    room = {};
+    room.waits_above = session::whole_limit;
   }
   co_await link->first_bytes();
   auto got = upstream_link::received::whole;
   if (!link->receive_at_once(reply.bytes, limit, room)) got = co_await link->receive(reply.bytes, limit, room);
   if (got == upstream_link::received::crowded) got = co_await receive_with_room(s, *link, reply, limit);
-  if (s.pooled() != nullptr) reply.held = s.hold(reply.bytes.size());
+  // It goes on as it is; what the link read it into was given back.
+  if (s.pooled() != nullptr && got == upstream_link::received::whole) reply.held = s.hold(reply.bytes.size());
   if (!s.is_awaiting()) s.thread().metrics.upstream_duration.observe(data_thread::now() - before);
   s.thread().metrics.upstream_busy_ended.add();
   if (!s.is_open()) co_return exchange::client_lost;

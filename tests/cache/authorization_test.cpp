@@ -15,8 +15,9 @@ class Authorization : public ::testing::Test {
   }
 
   authorization proofs{ttl};
-  const namespace_state things{"shop.things", 1, 1};
-  const namespace_state others{"shop.others", 1, 1};
+  list_key_budget no_lists{0};
+  const namespace_state things{"shop.things", 1, 1, no_lists};
+  const namespace_state others{"shop.others", 1, 1, no_lists};
 };
 
 TEST_F(Authorization, nobody_is_proven_at_first_I2) {
@@ -92,7 +93,8 @@ TEST(authorization, past_its_limit_every_connection_proves_for_itself) {
 
 TEST(authorization, past_its_limit_older_proofs_go_and_the_newest_stays) {
   authorization proofs(ttl, 1);
-  const namespace_state things("shop.things", 1, 1);
+  list_key_budget no_lists{0};
+  const namespace_state things("shop.things", 1, 1, no_lists);
   proofs.prove(1, things, sent, proofs.epoch());
   proofs.prove(2, things, sent, proofs.epoch());
   EXPECT_EQ(proofs.proven_until(1, things), instant{});

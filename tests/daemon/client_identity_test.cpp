@@ -18,7 +18,8 @@ class ClientIdentity : public ::testing::Test {
   }
 
   cache::authorization proofs{ttl};
-  const cache::namespace_state things{"shop.things", 1, 1};
+  cache::list_key_budget no_lists{0};
+  const cache::namespace_state things{"shop.things", 1, 1, no_lists};
   client_identity mine{proofs};
   client_identity yours{proofs};
 };
@@ -117,12 +118,12 @@ TEST_F(ClientIdentity, remembers_the_right_namespace_after_many) {
   prove(mine);
   std::vector<std::unique_ptr<cache::namespace_state>> others;
   for (int i = 0; i < 9; ++i) {
-    others.push_back(std::make_unique<cache::namespace_state>("shop.c" + std::to_string(i), 1, 1));
+    others.push_back(std::make_unique<cache::namespace_state>("shop.c" + std::to_string(i), 1, 1, no_lists));
     mine.prove(*others.back(), now, proofs.epoch());
     EXPECT_TRUE(mine.proven(*others.back(), now));
   }
   EXPECT_TRUE(mine.proven(things, now));
-  const cache::namespace_state never("shop.never", 1, 1);
+  const cache::namespace_state never("shop.never", 1, 1, no_lists);
   EXPECT_FALSE(mine.proven(never, now));
 }
 

@@ -44,6 +44,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_evictions_total",
                                  "mongocached_expired_total",
                                  "mongocached_cache_limit_bytes",
+                                 "mongocached_list_key_bytes",
                                  "mongocached_verified_total",
                                  "mongocached_staleness_seconds",
                                  "mongocached_redis_up",
@@ -147,6 +148,7 @@ TEST_F(MetricsExposition, GaugesFromPairsOfCountersNeverFallBelowZero) {
 
 TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.cache.bytes = 268435456;
+  input_.cache.list_key_bytes = 4096;
   input_.redis.up = true;
   input_.redis.configured = true;
   input_.redis.subscribed = true;
@@ -155,6 +157,7 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.stream.state = stream_state::denied;
   const std::string all = text();
   EXPECT_THAT(all, HasSubstr("mongocached_cache_bytes 268435456\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_list_key_bytes 4096\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_up 1\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_configured 1\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_redis_subscribed 1\n"));

@@ -158,6 +158,60 @@ TEST_F(SessionPooled, cursors_are_killed_also_where_one_of_them_is_none) {
   EXPECT_EQ(upstream.count("getMore"), 0U);
 }
 
+class SessionPooledCrowded : public SessionPooled {
+ protected:
+  static constexpr std::size_t size = 5'000'000;
+
+  SessionPooledCrowded() {
+    EXPECT_TRUE(is_ok(one.ask(ping())));
+    upstream.on("find", [](const asked&) { return found({document{{"_id", 1}, {"x", std::string(size, 'x')}}}); });
+  }
+  static void wait_until(const std::function<bool()>& so) {
+    while (!so()) std::this_thread::yield();
+  }
+  void set(std::chrono::milliseconds buffer_timeout) {
+    auto fresh = std::make_shared<config::settings>(*shared.settings.load());
+    fresh->listen.buffer_timeout = buffer_timeout;
+    shared.settings.store(std::move(fresh));
+    wait_for_sweeps();
+  }
+  [[nodiscard]] std::uint64_t shed() const {
+    return thread.metrics.shed[static_cast<std::size_t>(shed_reason::memory)].value();
+  }
+};
+
+TEST_F(SessionPooledCrowded, a_large_reply_waits_for_room) {
+  set(std::chrono::minutes(1));
+  auto everything = shared.buffers.hold(shared.buffers.limit() - size);
+  const auto others = everything.size();
+  one.send(find());
+  wait_until([this] { return !shared.buffers.has_room(size / 2); });  // it stands in line
+  EXPECT_EQ(shared.buffers.used(), others);
+  everything.release();
+  EXPECT_GT(one.reply().bytes().size(), size);
+  wait_until([this] { return shared.buffers.used() == 0; });
+  EXPECT_EQ(shed(), 0U);
+}
+
+TEST_F(SessionPooledCrowded, a_large_reply_for_which_no_room_comes_costs_its_connection) {
+  set(std::chrono::milliseconds(1));
+  {
+    const auto everything = shared.buffers.hold(shared.buffers.limit());
+    EXPECT_EQ(code_of(one.ask(find())), 6);
+    EXPECT_EQ(shed(), 1U);
+    EXPECT_TRUE(is_ok(other.ask(ping())));
+    EXPECT_EQ(connections(), 2U);
+  }
+  EXPECT_TRUE(is_ok(one.ask(find())));
+}
+
+TEST_F(SessionPooledCrowded, a_reply_that_is_not_large_does_not_wait) {
+  upstream.on("find", [](const asked&) { return found({document{{"_id", 1}, {"x", std::string(200'000, 'x')}}}); });
+  const auto everything = shared.buffers.hold(shared.buffers.limit());
+  EXPECT_GT(one.ask(find()).bytes().size(), 200'000U);
+  EXPECT_EQ(shed(), 0U);
+}
+
 // With a user, which makes a stranger of everybody else.
 class SessionPooledUsers : public pooled_world {
  protected:

@@ -26,6 +26,7 @@ NAMES = [
     "mongocached_evictions_total",
     "mongocached_expired_total",
     "mongocached_cache_limit_bytes",
+    "mongocached_list_key_bytes",
     "mongocached_cache_refused_total",
     "mongocached_verified_total",
     "mongocached_staleness_seconds_count",
