@@ -104,7 +104,7 @@ int serve(const daemon::command_line& line, const config::options& from, config:
 // Nothing static, OpenSSL's least of all, may be destroyed under a thread that was let go of.
 int leave(int status) {
   if (!daemon::releasable_thread::any_let_go()) return status;
-  std::fflush(nullptr);
+  std::fflush(stdout);  // the log may hang in stderr, and hold it
   std::_Exit(status);
 }
 

@@ -330,6 +330,7 @@ std::string server::impl::metrics_text() {
   certificate("listen", shared_.client_tls.load());
   certificate("upstream", shared_.upstream_tls.load());
   in.upstream_up = is_upstream_ready().ready;
+  in.log_lines_dropped = log_.lines_dropped();
   in.process = read_process_stats();
   return expose(in);
 }
