@@ -2,6 +2,9 @@
 //
 //   log.info("listener", "accepting clients", {{"address", address}, {"threads", n}});
 //
+// Lines are written by a thread of the log's own: who stops reading them stops nobody. What waits for it is bounded,
+// the oldest lines go first, and they are counted.
+//
 // Values are escaped (no control characters, so that a peer cannot forge lines). Who calls keeps secrets out.
 #pragma once
 
@@ -35,12 +38,13 @@ class logger {
   using fields = std::initializer_list<log_field>;
 
   logger(config::log_level level, config::log_format format);
-  ~logger();
+  ~logger();  // lines that wait are still written, unless that takes a second
   logger(const logger&) = delete;
   logger& operator=(const logger&) = delete;
 
   [[nodiscard]] bool enabled(config::log_level level) const noexcept;
   void set_level(config::log_level level) noexcept;
+  [[nodiscard]] std::uint64_t lines_dropped() const;
   void write(config::log_level level, std::string_view module, std::string_view event, fields with = {});
 
   void trace(std::string_view module, std::string_view event, fields with = {}) {

@@ -1,4 +1,5 @@
 // Arguments in, exit status out.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -104,15 +105,30 @@ int serve(const daemon::command_line& line, const config::options& from, config:
 // Nothing static, OpenSSL's least of all, may be destroyed under a thread that was let go of.
 int leave(int status) {
   if (!daemon::releasable_thread::any_let_go()) return status;
-  std::fflush(nullptr);
+  std::fflush(stdout);  // the log may hang in stderr, and hold it
   std::_Exit(status);
+}
+
+// Or else sockets take the places of those that are closed, and get what is printed.
+void open_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
+// Those that mean nothing here, and would end the process.
+void ignore_signals() {
+  for (const int number : {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}) std::signal(number, SIG_IGN);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   cache::prepare_heap();
-  std::signal(SIGPIPE, SIG_IGN);
+  ignore_signals();
   const auto line = daemon::parse_command_line(argc, argv, MONGOCACHED_VERSION);
   std::fputs(line.output.c_str(), stdout);
   for (const auto& fault : line.faults) print_line(stderr, fault);

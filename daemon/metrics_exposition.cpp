@@ -265,6 +265,8 @@ void add_certificates(exposition& to, const std::vector<certificate_gauge>& cert
 void add_process(exposition& to, const exposition_input& input) {
   to.gauge_family("mongocached_build_info", "1; the labels say what runs.");
   to.gauge_sample({{"version", input.version}, {"compiler", __VERSION__}}, 1);
+  to.single_counter("mongocached_log_lines_dropped_total", "Lines of the log that were lost: nobody took them in time.",
+                    input.log_lines_dropped);
   const process_stats& p = input.process;
   to.counter_family("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
   to.sample({}, p.cpu_seconds);

@@ -59,6 +59,7 @@ struct exposition_input {
   load_gauges load;
   std::vector<certificate_gauge> certificates;  // those that we show; without TLS none
   bool upstream_up = false;
+  std::uint64_t log_lines_dropped = 0;
   process_stats process;
 };
 

@@ -153,6 +153,7 @@ void server::impl::start_side_port() {
   if (!http.address && inherited < 0) return;
   side_port_hooks hooks;
   hooks.metrics = [this] { return metrics_text(); };
+  hooks.stalled = [this] { return is_stalled(); };
   hooks.ready = [this] { return is_ready(); };
   hooks.status = [this] { return status_text(); };
   hooks.invalidate = [this](const invalidate_request& request) { return administration_->invalidate(request); };
@@ -233,17 +234,26 @@ void server::impl::housekeeping() {
   shared_.coherence.flights().sweep(data_thread::now());
   shared_.coherence.namespaces().forget_evicted_lists(shared_.local);
   log_in_to_pool();
+  static_cast<void>(is_stalled());  // takes note, for who asks seldom
   housekeeping_timer_.expires_after(housekeeping_period);
   housekeeping_timer_.async_wait([this](const error_code& ec) {
     if (!ec) housekeeping();
   });
 }
 
+std::vector<std::uint64_t> server::impl::ticks() const {
+  std::vector<std::uint64_t> out;
+  out.reserve(threads_.size());
+  for (const auto& thread : threads_) out.push_back(thread->metrics.ticks.value());
+  return out;
+}
+
+bool server::impl::is_stalled() {
+  return stalls_.is_stalled(data_thread::now(), ticks());
+}
+
 void server::impl::ping_watchdog() {
-  std::vector<std::uint64_t> ticks;
-  ticks.reserve(threads_.size());
-  for (const auto& thread : threads_) ticks.push_back(thread->metrics.ticks.value());
-  if (watchdog_->should_notify(data_thread::now(), ticks)) notifier_.watchdog();
+  if (watchdog_->should_notify(data_thread::now(), ticks())) notifier_.watchdog();
   watchdog_timer_.expires_after(watchdog_->interval());
   watchdog_timer_.async_wait([this](const error_code& ec) {
     if (!ec) ping_watchdog();
@@ -338,6 +348,7 @@ std::string server::impl::metrics_text() {
   certificate("listen", shared_.client_tls.load());
   certificate("upstream", shared_.upstream_tls.load());
   in.upstream_up = is_upstream_ready().ready;
+  in.log_lines_dropped = log_.lines_dropped();
   in.process = read_process_stats();
   return expose(in);
 }

@@ -91,7 +91,8 @@ response carry_out(const side_decision& decision, const side_port_hooks& hooks) 
     case side_path::metrics:
       return plain_response(200, "text/plain; version=0.0.4; charset=utf-8", hooks.metrics());
     case side_path::healthz:
-      return plain_response(200, json_type, "{\"healthy\":true}\n");
+      if (!hooks.stalled()) return plain_response(200, json_type, "{\"healthy\":true}\n");
+      return plain_response(503, json_type, "{\"healthy\":false,\"reason\":\"a thread that serves clients hangs\"}\n");
     case side_path::status:
       return plain_response(200, json_type, hooks.status());
     case side_path::invalidate:
@@ -153,7 +154,7 @@ class side_port::server {
   struct connection {
     explicit connection(tcp::socket socket) : stream(std::move(socket)) {}
     beast::tcp_stream stream;
-    bool waits = true;  // for a whole request
+    enum { waits, writes, closed } state = waits;  // waits: for a whole request; writes: what nobody may take
   };
   using place = std::list<connection>::iterator;
 
@@ -203,13 +204,19 @@ class side_port::server {
     }
   }
 
-  // Or else a few that say nothing would keep out whoever asks whether the process lives.
+  // Or else a few that say nothing, or take no reply, would keep out whoever asks whether the process lives.
   bool make_room() {
-    const auto oldest = std::ranges::find_if(open_, &connection::waits);
+    auto oldest = std::ranges::find(open_, connection::waits, &connection::state);
+    if (oldest == open_.end()) oldest = std::ranges::find(open_, connection::writes, &connection::state);
     if (oldest == open_.end()) return false;
-    oldest->waits = false;
+    oldest->state = connection::closed;
     oldest->stream.close();
     return true;
+  }
+
+  void begin(place held, decltype(connection::state) what) {
+    held->state = what;
+    open_.splice(open_.end(), open_, held);
   }
 
   asio::awaitable<void> serve(place held) {
@@ -221,10 +228,10 @@ class side_port::server {
       parser.header_limit(max_header_bytes);
       parser.body_limit(max_body_bytes);
       stream.expires_after(options_.request_deadline);  // for all of it: a byte now and then gains nothing
-      held->waits = true;
-      open_.splice(open_.end(), open_, held);
+      begin(held, connection::waits);
       const auto [ec, size] = co_await http::async_read(stream, buffer, parser, use_result);
-      held->waits = false;
+      if (held->state == connection::closed) co_return;
+      begin(held, connection::writes);
       response reply;
       if (ec) {
         const unsigned status = status_for(ec);
@@ -241,7 +248,7 @@ class side_port::server {
       // HEAD: the length of what GET would have sent, and nothing behind the header.
       if (!ec && parser.get().method() == http::verb::head) reply.body().clear();
       const auto [write_error, written] = co_await http::async_write(stream, reply, use_result);
-      if (write_error) co_return;
+      if (write_error || held->state == connection::closed) co_return;
     }
     co_await finish(stream);
   }
@@ -277,7 +284,7 @@ class side_port::server {
   const side_port_hooks hooks_;
   side_policy policy_;
   asio::io_context context_{1};
-  std::list<connection> open_;  // of those that wait for a request, who has waited longest comes first
+  std::list<connection> open_;  // of those in one state, who has been in it longest comes first
   tcp::acceptor acceptor_;
   std::uint16_t port_ = 0;
   std::thread thread_;

@@ -31,6 +31,7 @@ struct invalidate_answer {
 // Called on the side port's thread; may block briefly, must not throw.
 struct side_port_hooks {
   std::function<std::string()> metrics;  // Prometheus text format
+  std::function<bool()> stalled;         // a data thread hangs
   std::function<readiness()> ready;
   std::function<std::string()> status;  // JSON
   std::function<invalidate_answer(const invalidate_request&)> invalidate;
@@ -42,7 +43,7 @@ struct side_port_options {
   std::uint16_t port = 0;
   int inherited = -1;                                // a socket that listens already, in place of host and port
   std::string token;                                 // empty: none
-  std::size_t max_connections = 64;                  // beyond them who has waited longest for a request makes room
+  std::size_t max_connections = 64;                  // beyond them who waits, else writes, longest makes room
   std::chrono::milliseconds request_deadline{5000};  // for a whole request, its reply, and the wait for the next one
 };
 

@@ -70,6 +70,7 @@ TEST_F(MetricsExposition, EveryPromisedNameIsThereFromTheStart) {
                                  "mongocached_buffered_limit_bytes",
                                  "mongocached_shed_total",
                                  "mongocached_build_info",
+                                 "mongocached_log_lines_dropped_total",
                                  "process_cpu_seconds_total",
                                  "process_open_fds",
                                  "process_max_fds",
@@ -153,6 +154,7 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   input_.redis.configured = true;
   input_.redis.subscribed = true;
   input_.load = {.buffered_bytes = 70'000, .buffered_limit_bytes = 80'000, .in_flight = 3};
+  input_.log_lines_dropped = 12;
   input_.stream.lag_seconds = 0.25;
   input_.stream.state = stream_state::denied;
   const std::string all = text();
@@ -164,6 +166,7 @@ TEST_F(MetricsExposition, GaugesAreWhatWasPassedIn) {
   EXPECT_THAT(all, HasSubstr("mongocached_buffered_bytes 70000\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_buffered_limit_bytes 80000\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_requests_in_flight 3\n"));
+  EXPECT_THAT(all, HasSubstr("mongocached_log_lines_dropped_total 12\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_lag_seconds 0.25\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"denied\"} 1\n"));
   EXPECT_THAT(all, HasSubstr("mongocached_stream_state{state=\"opened\"} 0\n"));

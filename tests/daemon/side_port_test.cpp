@@ -76,7 +76,8 @@ class SidePort : public ::testing::Test {
   void start() {
     options_.host = "127.0.0.1";
     side_port_hooks hooks;
-    hooks.metrics = [] { return "some_metric 1\n"; };
+    hooks.metrics = [this] { return metrics_; };
+    hooks.stalled = [this] { return stalled_; };
     hooks.ready = [this] { return ready_; };
     hooks.status = []() -> std::string { throw std::runtime_error("cannot \"tell\""); };
     hooks.invalidate = [this](const invalidate_request& r) {
@@ -98,6 +99,8 @@ class SidePort : public ::testing::Test {
   }
 
   side_port_options options_;
+  std::string metrics_ = "some_metric 1\n";
+  bool stalled_ = false;
   readiness ready_{true, ""};
   invalidate_answer answer_{"", 3, true};
   std::vector<invalidate_request> asked_;
@@ -117,6 +120,14 @@ TEST_F(SidePort, HeadHasTheHeadersOnly) {
   const std::string reply = ask("HEAD /metrics");
   EXPECT_THAT(reply, HasSubstr("Content-Length: 14\r\n"));
   EXPECT_THAT(reply, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(SidePort, StalledIsNotHealthy) {
+  EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+  stalled_ = true;
+  const std::string reply = ask("GET /healthz");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(reply, EndsWith("{\"healthy\":false,\"reason\":\"a thread that serves clients hangs\"}\n"));
 }
 
 TEST_F(SidePort, NotReadySaysWhy) {
@@ -307,6 +318,22 @@ TEST_F(SidePort, ManyThatSayNothingKeepNobodyOut) {
     if (i % 2 == 0) silent.back()->send("GET /heal");
   }
   for (int i = 0; i < 3; ++i) EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+}
+
+// Such clients once kept the others out for as long as they came again before their deadline.
+TEST_F(SidePort, ManyThatTakeNoReplyKeepNobodyOut) {
+  options_.request_deadline = std::chrono::hours(1);
+  options_.max_connections = 2;
+  metrics_ = std::string(32'000'000, 'x') + "\n";  // more than the kernel takes
+  start();
+  std::vector<std::unique_ptr<client>> deaf;
+  for (std::size_t i = 0; i < options_.max_connections; ++i) {
+    deaf.push_back(std::make_unique<client>(port_->port()));
+    deaf.back()->send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_THAT(deaf.back()->until("\r\n\r\n"), StartsWith("HTTP/1.1 200")) << "the reply has begun";
+  }
+  EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+  EXPECT_LT(deaf.front()->rest().size(), metrics_.size()) << "who has been writing longest is cut";
 }
 
 TEST_F(SidePort, BeyondTheLimitWhereNobodyWaitsIsClosed) {

@@ -47,6 +47,7 @@ NAMES = [
     "mongocached_client_connections_total",
     "mongocached_client_disconnects_total",
     "mongocached_build_info",
+    "mongocached_log_lines_dropped_total",
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
     "process_open_fds",
