@@ -152,6 +152,7 @@ void server::impl::start_side_port() {
   if (!http.address && inherited < 0) return;
   side_port_hooks hooks;
   hooks.metrics = [this] { return metrics_text(); };
+  hooks.stalled = [this] { return is_stalled(); };
   hooks.ready = [this] { return is_ready(); };
   hooks.status = [this] { return status_text(); };
   hooks.invalidate = [this](const invalidate_request& request) { return administration_->invalidate(request); };
@@ -231,17 +232,26 @@ void server::impl::on_signal(int number) {
 void server::impl::housekeeping() {
   shared_.coherence.flights().sweep(data_thread::now());
   log_in_to_pool();
+  static_cast<void>(is_stalled());  // takes note, for who asks seldom
   housekeeping_timer_.expires_after(housekeeping_period);
   housekeeping_timer_.async_wait([this](const error_code& ec) {
     if (!ec) housekeeping();
   });
 }
 
+std::vector<std::uint64_t> server::impl::ticks() const {
+  std::vector<std::uint64_t> out;
+  out.reserve(threads_.size());
+  for (const auto& thread : threads_) out.push_back(thread->metrics.ticks.value());
+  return out;
+}
+
+bool server::impl::is_stalled() {
+  return stalls_.is_stalled(data_thread::now(), ticks());
+}
+
 void server::impl::ping_watchdog() {
-  std::vector<std::uint64_t> ticks;
-  ticks.reserve(threads_.size());
-  for (const auto& thread : threads_) ticks.push_back(thread->metrics.ticks.value());
-  if (watchdog_->should_notify(data_thread::now(), ticks)) notifier_.watchdog();
+  if (watchdog_->should_notify(data_thread::now(), ticks())) notifier_.watchdog();
   watchdog_timer_.expires_after(watchdog_->interval());
   watchdog_timer_.async_wait([this](const error_code& ec) {
     if (!ec) ping_watchdog();

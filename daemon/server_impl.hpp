@@ -59,6 +59,8 @@ class server::impl {
   void finish_drain(cache::instant until);
   void housekeeping();
   void ping_watchdog();
+  [[nodiscard]] std::vector<std::uint64_t> ticks() const;
+  [[nodiscard]] bool is_stalled();
   [[nodiscard]] std::string metrics_text();
   // The status as it is now. Any thread but a data thread.
   void with_status(const std::function<void(const status_input&)>& use);
@@ -87,6 +89,7 @@ class server::impl {
   timer drain_timer_{control_};
   service_notifier notifier_;
   std::unique_ptr<watchdog> watchdog_;
+  stall_watch stalls_{std::chrono::seconds(30)};
   std::vector<std::unique_ptr<data_thread>> threads_;
   std::unique_ptr<listener> listener_;
   std::mutex redis_mutex_;

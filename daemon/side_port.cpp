@@ -91,7 +91,8 @@ response carry_out(const side_decision& decision, const side_port_hooks& hooks) 
     case side_path::metrics:
       return plain_response(200, "text/plain; version=0.0.4; charset=utf-8", hooks.metrics());
     case side_path::healthz:
-      return plain_response(200, json_type, "{\"healthy\":true}\n");
+      if (!hooks.stalled()) return plain_response(200, json_type, "{\"healthy\":true}\n");
+      return plain_response(503, json_type, "{\"healthy\":false,\"reason\":\"a thread that serves clients hangs\"}\n");
     case side_path::status:
       return plain_response(200, json_type, hooks.status());
     case side_path::invalidate:

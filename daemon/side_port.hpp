@@ -31,6 +31,7 @@ struct invalidate_answer {
 // Called on the side port's thread; may block briefly, must not throw.
 struct side_port_hooks {
   std::function<std::string()> metrics;  // Prometheus text format
+  std::function<bool()> stalled;         // a data thread hangs
   std::function<readiness()> ready;
   std::function<std::string()> status;  // JSON
   std::function<invalidate_answer(const invalidate_request&)> invalidate;

@@ -21,4 +21,16 @@ void watchdog::take_note(cache::instant now, std::span<const std::uint64_t> tick
   seen_.assign(ticks.begin(), ticks.end());
 }
 
+bool stall_watch::is_stalled(cache::instant now, std::span<const std::uint64_t> ticks) {
+  const std::lock_guard lock(guard_);
+  bool any = false;
+  for (std::size_t i = 0; i < ticks.size(); ++i) {
+    if (i == threads_.size()) threads_.push_back({ticks[i], now});
+    auto& thread = threads_[i];
+    if (thread.ticks != ticks[i]) thread = {ticks[i], now};
+    any = any || now - thread.seen >= patience_;
+  }
+  return any;
+}
+
 }  // namespace mongocached::daemon

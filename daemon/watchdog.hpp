@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,25 @@ class watchdog {
   bool begun_ = false;
   cache::instant last_{};
   std::vector<std::uint64_t> seen_;
+};
+
+// Whether a data thread hangs, for who asks about health. Pure as the watchdog is; any thread.
+class stall_watch {
+ public:
+  explicit stall_watch(cache::duration patience) : patience_(patience) {}
+
+  // True: a counter has stood still for `patience`, as far as calls have seen it.
+  [[nodiscard]] bool is_stalled(cache::instant now, std::span<const std::uint64_t> ticks);
+
+ private:
+  struct last_move {
+    std::uint64_t ticks = 0;
+    cache::instant seen{};
+  };
+
+  const cache::duration patience_;
+  std::mutex guard_;
+  std::vector<last_move> threads_;
 };
 
 }  // namespace mongocached::daemon

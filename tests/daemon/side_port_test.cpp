@@ -77,6 +77,7 @@ class SidePort : public ::testing::Test {
     options_.host = "127.0.0.1";
     side_port_hooks hooks;
     hooks.metrics = [this] { return metrics_; };
+    hooks.stalled = [this] { return stalled_; };
     hooks.ready = [this] { return ready_; };
     hooks.status = []() -> std::string { throw std::runtime_error("cannot \"tell\""); };
     hooks.invalidate = [this](const invalidate_request& r) {
@@ -99,6 +100,7 @@ class SidePort : public ::testing::Test {
 
   side_port_options options_;
   std::string metrics_ = "some_metric 1\n";
+  bool stalled_ = false;
   readiness ready_{true, ""};
   invalidate_answer answer_{"", 3, true};
   std::vector<invalidate_request> asked_;
@@ -118,6 +120,14 @@ TEST_F(SidePort, HeadHasTheHeadersOnly) {
   const std::string reply = ask("HEAD /metrics");
   EXPECT_THAT(reply, HasSubstr("Content-Length: 14\r\n"));
   EXPECT_THAT(reply, EndsWith("\r\n\r\n"));
+}
+
+TEST_F(SidePort, StalledIsNotHealthy) {
+  EXPECT_THAT(ask("GET /healthz"), StartsWith("HTTP/1.1 200"));
+  stalled_ = true;
+  const std::string reply = ask("GET /healthz");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(reply, EndsWith("{\"healthy\":false,\"reason\":\"a thread that serves clients hangs\"}\n"));
 }
 
 TEST_F(SidePort, NotReadySaysWhy) {

@@ -40,5 +40,22 @@ TEST(Watchdog, AnotherNumberOfThreadsBeginsAnew) {
   EXPECT_TRUE(dog.should_notify(2s, ticks{3, 2}));
 }
 
+TEST(StallWatch, ThreadThatStandsStillForLongIsStalled) {
+  stall_watch watch(30s);
+  EXPECT_FALSE(watch.is_stalled(0s, ticks{1, 1}));
+  EXPECT_FALSE(watch.is_stalled(10s, ticks{2, 2}));
+  EXPECT_FALSE(watch.is_stalled(39s, ticks{3, 2}));
+  EXPECT_TRUE(watch.is_stalled(40s, ticks{4, 2}));
+  EXPECT_FALSE(watch.is_stalled(41s, ticks{5, 3}));  // it was slow, not dead
+}
+
+TEST(StallWatch, WhatNobodyAskedAboutForLongIsNotStalled) {
+  stall_watch watch(30s);
+  EXPECT_FALSE(watch.is_stalled(0s, ticks{1}));
+  EXPECT_FALSE(watch.is_stalled(100s, ticks{2}));
+  EXPECT_FALSE(watch.is_stalled(129s, ticks{2}));
+  EXPECT_TRUE(watch.is_stalled(130s, ticks{2}));
+}
+
 }  // namespace
 }  // namespace mongocached::daemon
