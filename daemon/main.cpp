@@ -1,4 +1,5 @@
 // Arguments in, exit status out.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -108,11 +109,25 @@ int leave(int status) {
   std::_Exit(status);
 }
 
+// Or else sockets take the places of those that are closed, and get what is printed.
+void open_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // What is opened gets the lowest number that is free, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+}
+
+// Those that mean nothing here, and would end the process.
+void ignore_signals() {
+  for (const int number : {SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM}) std::signal(number, SIG_IGN);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_descriptors();
   cache::prepare_heap();
-  std::signal(SIGPIPE, SIG_IGN);
+  ignore_signals();
   const auto line = daemon::parse_command_line(argc, argv, MONGOCACHED_VERSION);
   std::fputs(line.output.c_str(), stdout);
   for (const auto& fault : line.faults) print_line(stderr, fault);

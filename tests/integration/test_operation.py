@@ -302,6 +302,33 @@ def swallow(action: Any) -> None:
         action()
 
 
+class BareDaemon(Daemon):
+    """Started with descriptors 0 to 2 closed: sockets once took them, and got what is printed."""
+
+    def argv(self) -> list[str | Path]:
+        return ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *super().argv()]
+
+
+def test_closed_standard_descriptors_are_not_taken_by_sockets(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    daemon = BareDaemon(tmp_path, upstream.uri)
+    daemon.start()
+    try:
+        open_as = Path(f"/proc/{daemon.process.pid}/fd")
+        assert [os.readlink(open_as / str(n)) for n in range(3)] == ["/dev/null"] * 3
+    finally:
+        daemon.stop()
+
+
+def test_signals_that_mean_nothing_end_nothing(daemon: Daemon) -> None:
+    at = daemon.process.log_size()
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+        daemon.process.signal(number)
+    daemon.process.signal(signal.SIGHUP)  # handled after them
+    wait_until(lambda: "read again" in daemon.process.log_text(at), what="the reload")
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_log_lines_and_slow_requests(servers: Servers, upstream: Upstream, form: str) -> None:
     config = f'[log]\nformat = "{form}"\nslow = "1us"\n'
