@@ -111,11 +111,10 @@ int leave(int status) {
 
 // Or else sockets take the places of those that are closed, and get what is printed.
 void open_standard_descriptors() {
-  int fd = 0;
-  do {
-    fd = ::open("/dev/null", O_RDWR);
-  } while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd > STDERR_FILENO) ::close(fd);
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // What is opened gets the lowest number that is free, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
 }
 
 // Those that mean nothing here, and would end the process.

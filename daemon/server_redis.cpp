@@ -125,10 +125,13 @@ cache::redis_events server::impl::redis_events() {
     if (const auto feed = feed_.load()) feed->redis_changed();
   };
   events.state_changed = [this](bool up, const std::string& reason) {
+    const auto [allowed, unsaid] =  // clients can have it change: one that is slow fails by what they ask of it
+        shared_.limiter.admit(up ? "redis is usable" : "redis is not usable", data_thread::now());
+    if (!allowed) return;
     if (up) {
-      log_.info("redis", "usable");
+      log_.info("redis", "usable", {{"unsaid", unsaid}});
     } else {
-      log_.warn("redis", "not usable: going on without it", {{"reason", reason}});
+      log_.warn("redis", "not usable: going on without it", {{"reason", reason}, {"unsaid", unsaid}});
     }
   };
   events.observed = [this](cache::duration took) {

@@ -20,6 +20,7 @@ constexpr auto patience = 10s;  // longer than anything here takes
 
 side_port_hooks hooks_that_say(readiness now) {
   side_port_hooks out;
+  out.stalled = [] { return false; };
   out.ready = [now] { return now; };
   return out;
 }

@@ -303,7 +303,7 @@ def swallow(action: Any) -> None:
 
 
 class BareDaemon(Daemon):
-    """Started with descriptors 0 to 2 closed, which its sockets once took, to get what is printed."""
+    """Started with descriptors 0 to 2 closed: sockets once took them, and got what is printed."""
 
     def argv(self) -> list[str | Path]:
         return ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *super().argv()]

@@ -68,6 +68,18 @@ def test_refused_subscription_is_told(servers: Servers, upstream: Upstream, redi
     assert daemon.process.log_text().count("NOPERM") == 1
 
 
+# One whose latency straddles `redis.timeout` once wrote dozens of lines a second.
+def test_lines_on_its_state_are_limited_and_say_how_many_were_left_out(
+    servers: Servers, upstream: Upstream
+) -> None:
+    redis = servers.redis()
+    daemon = servers.daemon(upstream.uri, redis.uri)
+    wait_until(lambda: "redis: usable unsaid=0" in daemon.process.log_text(), what="Redis")
+    redis.stop()
+    line = re.compile("not usable: going on without it .* unsaid=0")
+    wait_until(lambda: line.search(daemon.process.log_text()) is not None, what="its loss")
+
+
 def documented_rights() -> list[str]:
     """Of the user `mongocached`, as operations.md tells an operator to set them."""
     line = re.search(r"^ +(ACL SETUSER mongocached .*)$", OPERATIONS.read_text(), re.MULTILINE)
