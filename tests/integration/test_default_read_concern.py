@@ -1,6 +1,6 @@
 """Reads without a read concern, of users whom the cluster does not tell its default one (S2).
 
-Such is every user without `clusterMonitor` on a MongoDB since 4.4: only a primary that plays one shows it.
+Such is every user without `clusterMonitor` since MongoDB 4.4; only a scripted primary shows it.
 """
 
 from __future__ import annotations
