@@ -52,6 +52,7 @@ data_thread::data_thread(process& shared_, std::size_t index_)
   }
   dice.seed(std::random_device{}());
   input.resize(input_size);
+  upstream_input.resize(upstream_link::small_piece);
   output.reserve(input_size);
   read_size = input.size();
 }

@@ -75,10 +75,11 @@ class data_thread {
   std::unique_ptr<upstream_pools> pools;  // null: passthrough
   signed_time clock;                      // refreshed from shared.clock before a reply is built
   bool draining = false;
-  std::minstd_rand dice;         // which hits are verified
-  protocol::byte_buffer input;   // one read's bytes; nothing in it survives the handler that read them
-  std::size_t read_size = 0;     // how much of it is used: little while too many bytes are held for clients
-  protocol::byte_buffer output;  // replies built in one turn, sent before the turn ends
+  std::minstd_rand dice;                 // which hits are verified
+  protocol::byte_buffer input;           // one read's bytes; nothing in it survives the handler that read them
+  std::size_t read_size = 0;             // how much of it is used: little while too many bytes are held for clients
+  protocol::byte_buffer upstream_input;  // the same of one read from an upstream
+  protocol::byte_buffer output;          // replies built in one turn, sent before the turn ends
   // What a client is asking the cluster about (namespace_probe.cpp), and those who wait for the answer. Or, once it is
   // over, what was not answered, and is not asked again before `again_at`.
   struct probe_in_flight {

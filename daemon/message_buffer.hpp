@@ -25,6 +25,7 @@ class message_buffer {
   }
   void commit(std::size_t size) noexcept { end_ += size; }
   void append(protocol::byte_view bytes) {
+    if (bytes.empty()) return;
     std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
     commit(bytes.size());
   }

@@ -76,20 +76,29 @@ task<bool> upstream_link::read_later(std::size_t size) {
   co_return how == io_result::state::ok;
 }
 
-bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
-  if (in_.empty()) static_cast<void>(read_now(small_piece));
+protocol::byte_view upstream_link::read_into(std::span<std::uint8_t> scratch) {
+  if (!open_) return {};
+  const auto got = stream_.receive(scratch);
+  if (is_lost(got.how)) close();
+  return scratch.first(got.size);
+}
+
+bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where,
+                                    std::span<std::uint8_t> scratch) {
+  if (!in_.empty()) return false;
+  const auto bytes = read_into(scratch.first(small_piece));
   protocol::message_header header;
-  if (!open_ || in_.size() < protocol::header_size ||
-      protocol::read_header(in_.data(), header) != protocol::frame_error::none ||
-      header.code == protocol::opcode::compressed) {
+  const bool is_plain = bytes.size() >= protocol::header_size &&
+                        protocol::read_header(bytes, header) == protocol::frame_error::none &&
+                        header.code != protocol::opcode::compressed;
+  const auto length = is_plain ? static_cast<std::size_t>(header.length) : 0;
+  const bool is_there = is_plain && length <= bytes.size() && length <= limit;
+  if (!is_there || (where.from != nullptr && !where.from->try_hold(*where.held, 2 * length))) {
+    in_.append(bytes);
     return false;
   }
-  const auto length = static_cast<std::size_t>(header.length);
-  if (in_.size() < length || length > limit || in_.capacity() > large_piece) return false;
-  if (where.from != nullptr && !where.from->try_hold(*where.held, 2 * length)) return false;
-  const auto message = in_.data().first(length);
-  into.assign(message.begin(), message.end());
-  in_.consume(length);
+  into.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
+  in_.append(bytes.subspan(length));
   unread_ = 0;
   return true;
 }

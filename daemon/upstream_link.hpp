@@ -85,9 +85,11 @@ class upstream_link {
     lost,     // the connection ended, or sent what is no message
   };
   [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});
-  // The same without a coroutine, for most replies: behind first_bytes(), one that is small, plain and there. False:
-  // nothing was taken, and receive() has to.
-  [[nodiscard]] bool receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where);
+  // The same without a coroutine, for most replies: behind first_bytes(), one that is small, plain and there. Read by
+  // way of `scratch` (small_piece at least), so that a link between replies has no memory of its own. False: nothing
+  // was taken, and receive() has to.
+  [[nodiscard]] bool receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where,
+                                     std::span<std::uint8_t> scratch);
   // To be awaited: returns when a message may have begun, or the link was closed.
   [[nodiscard]] auto first_bytes() noexcept { return stream_.readable(!in_.empty()); }
   [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
@@ -124,6 +126,7 @@ class upstream_link {
  private:
   [[nodiscard]] task<name_lookup::answer> look_up();
   [[nodiscard]] io_result::state read_now(std::size_t size);
+  [[nodiscard]] protocol::byte_view read_into(std::span<std::uint8_t> scratch);
   [[nodiscard]] prompt<bool> read_more(std::size_t size);
   [[nodiscard]] task<bool> read_later(std::size_t size);
   [[nodiscard]] task<error_code> send_compressed(protocol::byte_view message);

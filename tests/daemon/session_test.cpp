@@ -26,6 +26,19 @@ class Session : public session_world {
   }
 };
 
+TEST_F(Session, a_reply_that_comes_in_parts_arrives_whole) {
+  for (const std::size_t first : {1UL, protocol::header_size + 2, 60UL}) {
+    upstream.on("find", [this, first](const asked& q) {
+      auto out = answer::raw(op_msg_message(found({document{{"_id", 1}}}), {.request_id = 1, .response_to = q.id}));
+      out.first = first;
+      out.pause = [this] { wait_for_sweeps(1); };
+      return out;
+    });
+    EXPECT_TRUE(
+        is_ok(client.ask(document{{"find", "things"}, {"filter", document{{"x", int(first)}}}, {"$db", "shop"}})));
+  }
+}
+
 TEST_F(Session, closes_on_a_length_below_the_floor_F1) {
   expect_closed(header_of(15), disconnect::bad_frame);
 }
