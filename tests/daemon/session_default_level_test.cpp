@@ -91,7 +91,8 @@ TEST_F(SessionDefaultLevel, where_the_stream_is_followed_a_majoritys_is_kept) {
   refuse();
   follow();
   EXPECT_TRUE(is_ok(client.ask(find())));
-  const auto concern = must(field_in(upstream.last("find").body.view(), "readConcern").document());
+  const auto sent = upstream.last("find").body;
+  const auto concern = must(field_in(sent.view(), "readConcern").document());
   EXPECT_EQ(concern.text_of("level"), "majority");
   EXPECT_EQ(field_in(concern, "afterClusterTime").timestamp(), first_time);
   EXPECT_TRUE(is_ok(client.ask(find())));
