@@ -108,16 +108,7 @@ TEST_F(SessionNamesHurried, a_look_up_counts_towards_the_connect_timeout) {
 
 class SessionNamesPooled : public named_world {
  protected:
-  SessionNamesPooled() : named_world(pooled()) {
-    std::string error;
-    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
-  }
-  static std::shared_ptr<const config::settings> pooled() {
-    auto out = std::make_shared<config::settings>(*settings());
-    out->upstream.auth = config::auth_kind::pooled;
-    out->upstream.pool_size = 2;
-    return out;
-  }
+  SessionNamesPooled() : named_world(pooled(2)) { log_in_without_a_user(); }
   loopback_client client{port()};
 };
 

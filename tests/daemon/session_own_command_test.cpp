@@ -36,11 +36,7 @@ class SessionOwnCommand : public session_world {
   static bool flag(const document& reply, std::string_view field) {
     return field_in(reply.view(), field).truthy() == true;
   }
-  void prime() {
-    static_cast<void>(client.ask(find()));
-    static_cast<void>(client.ask(find()));
-    ASSERT_EQ(finds(), 1U);
-  }
+  void prime() { session_world::prime(client); }
 
   status_desk desk{[](byte_buffer& out) {
     protocol::bson_builder document(out);

@@ -11,16 +11,7 @@ namespace {
 
 class pooled_world : public session_world {
  protected:
-  pooled_world() : session_world(pooled()) {
-    std::string error;
-    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
-  }
-  static std::shared_ptr<const config::settings> pooled() {
-    auto out = std::make_shared<config::settings>(*settings());
-    out->upstream.auth = config::auth_kind::pooled;
-    out->upstream.pool_size = 1;
-    return out;
-  }
+  pooled_world() : session_world(pooled()) { log_in_without_a_user(); }
   // In a transaction, with one field more.
   static document insert_with(std::string_view field) {
     return document{{"insert", "things"}, {"lsid", document{{"id", binary{4, byte_buffer(16)}}}},

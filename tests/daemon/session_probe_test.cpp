@@ -85,16 +85,7 @@ TEST_F(SessionProbe, the_server_is_told_how_long_it_may_look_and_the_login_outli
 // With one connection for everybody.
 class SessionProbePooled : public SessionProbe {
  protected:
-  SessionProbePooled() : SessionProbe(pooled()) {
-    std::string error;
-    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
-  }
-  static std::shared_ptr<const config::settings> pooled() {
-    auto out = std::make_shared<config::settings>(*settings());
-    out->upstream.auth = config::auth_kind::pooled;
-    out->upstream.pool_size = 1;
-    return out;
-  }
+  SessionProbePooled() : SessionProbe(pooled()) { log_in_without_a_user(); }
 };
 
 TEST_F(SessionProbePooled, a_question_that_is_not_answered_keeps_its_connection_from_nobody) {

@@ -115,6 +115,23 @@ class session_world : public ::testing::Test {
     out->log.slow = {};
     return out;
   }
+  // upstream.auth = "pooled", with so many connections. The constructor then calls log_in_without_a_user().
+  static std::shared_ptr<const config::settings> pooled(std::uint32_t connections = 1) {
+    auto out = std::make_shared<config::settings>(*settings());
+    out->upstream.auth = config::auth_kind::pooled;
+    out->upstream.pool_size = connections;
+    return out;
+  }
+  void log_in_without_a_user() {
+    std::string error;
+    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
+  }
+  // One find to prove the right to read and to fill, one to see that it hits.
+  void prime(loopback_client& by) {
+    static_cast<void>(by.ask(find()));
+    static_cast<void>(by.ask(find()));
+    ASSERT_EQ(finds(), 1U);
+  }
 
   scripted_upstream upstream;
   std::atomic<int> topology_checks{0};

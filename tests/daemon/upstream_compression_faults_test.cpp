@@ -114,16 +114,7 @@ TEST_F(UpstreamCompressionCrowded, a_large_reply_for_which_no_room_comes_ends_th
 
 class UpstreamCompressionPooled : public UpstreamCompressionFaults {
  protected:
-  UpstreamCompressionPooled() : UpstreamCompressionFaults(pooled()) {
-    std::string error;
-    shared.account = upstream_account::make(upstream_uri{}, "1.0", error);
-  }
-  static std::shared_ptr<const config::settings> pooled() {
-    auto out = std::make_shared<config::settings>(*settings());
-    out->upstream.auth = config::auth_kind::pooled;
-    out->upstream.pool_size = 1;
-    return out;
-  }
+  UpstreamCompressionPooled() : UpstreamCompressionFaults(pooled()) { log_in_without_a_user(); }
 };
 
 TEST_F(UpstreamCompressionPooled, is_agreed_on_once_a_connection) {
