@@ -87,6 +87,17 @@ TEST_F(SessionDefaultLevel, behind_ones_own_write_the_read_goes_as_it_came) {
   }
 }
 
+// The default is `majority`, as nobody tells: the write is seen once a majority has it, and not a `ttl` later.
+TEST_F(SessionDefaultLevel, what_may_lack_a_write_of_before_is_not_kept) {
+  refuse();
+  static_cast<void>(client.ask(find()));
+  static_cast<void>(client.ask(update()));
+  for (const int value : {1, 2}) {
+    upstream.on("find", [value](const asked&) { return found({document{{"_id", 1}, {"x", value}}}); });
+    EXPECT_EQ(x_of(client.ask(find())), value);
+  }
+}
+
 TEST_F(SessionDefaultLevel, where_the_stream_is_followed_a_majoritys_is_kept) {
   refuse();
   follow();
