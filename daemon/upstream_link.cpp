@@ -52,11 +52,16 @@ task<name_lookup::answer> upstream_link::look_up() {
   co_return found;
 }
 
-io_result::state upstream_link::read_now(std::size_t size) {
-  if (!open_) return io_result::state::ended;
-  const auto got = stream_.receive(in_.prepare(size));
-  in_.commit(got.size);
+io_result upstream_link::read_into(std::span<std::uint8_t> room) {
+  if (!open_) return {0, io_result::state::ended};
+  const auto got = stream_.receive(room);
   if (is_lost(got.how)) close();
+  return got;
+}
+
+io_result::state upstream_link::read_now(std::size_t size) {
+  const auto got = read_into(in_.prepare(size));
+  in_.commit(got.size);
   return got.how;
 }
 
@@ -76,17 +81,9 @@ task<bool> upstream_link::read_later(std::size_t size) {
   co_return how == io_result::state::ok;
 }
 
-protocol::byte_view upstream_link::read_into(std::span<std::uint8_t> scratch) {
-  if (!open_) return {};
-  const auto got = stream_.receive(scratch);
-  if (is_lost(got.how)) close();
-  return scratch.first(got.size);
-}
-
-bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where,
-                                    std::span<std::uint8_t> scratch) {
+bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
   if (!in_.empty()) return false;
-  const auto bytes = read_into(scratch.first(small_piece));
+  const auto bytes = protocol::byte_view(scratch_).first(read_into(scratch_).size);
   protocol::message_header header;
   const bool is_plain = bytes.size() >= protocol::header_size &&
                         protocol::read_header(bytes, header) == protocol::frame_error::none &&
@@ -106,6 +103,7 @@ bool upstream_link::receive_at_once(protocol::byte_buffer& into, std::size_t lim
 task<upstream_link::received> upstream_link::receive(protocol::byte_buffer& into, std::size_t limit, reply_room where) {
   if (!open_) co_return received::lost;
   co_await first_bytes();
+  if (receive_at_once(into, limit, where)) co_return received::whole;
   while (in_.size() < protocol::header_size) {
     if (!co_await read_more(small_piece)) co_return received::lost;
   }

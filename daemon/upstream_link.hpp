@@ -31,8 +31,15 @@ struct reply_room {
 
 class upstream_link {
  public:
-  upstream_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics)
-      : metrics_(metrics), names_(names), executor_(context.get_executor()), stream_(context, poller) {}
+  // `scratch`: the thread's, small_piece at least. A reply that is there in one read goes through it, so that a link
+  // between replies has no memory of its own.
+  upstream_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics,
+                std::span<std::uint8_t> scratch)
+      : metrics_(metrics),
+        names_(names),
+        executor_(context.get_executor()),
+        stream_(context, poller),
+        scratch_(scratch.first(small_piece)) {}
   ~upstream_link() { compress_with(protocol::compressor::none); }
   upstream_link(const upstream_link&) = delete;
   upstream_link& operator=(const upstream_link&) = delete;
@@ -85,11 +92,9 @@ class upstream_link {
     lost,     // the connection ended, or sent what is no message
   };
   [[nodiscard]] task<received> receive(protocol::byte_buffer& into, std::size_t limit, reply_room where = {});
-  // The same without a coroutine, for most replies: behind first_bytes(), one that is small, plain and there. Read by
-  // way of `scratch` (small_piece at least), so that a link between replies has no memory of its own. False: nothing
-  // was taken, and receive() has to.
-  [[nodiscard]] bool receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where,
-                                     std::span<std::uint8_t> scratch);
+  // The same without a coroutine, for most replies: behind first_bytes(), one that is small, plain and there. False:
+  // nothing was taken, and receive() has to.
+  [[nodiscard]] bool receive_at_once(protocol::byte_buffer& into, std::size_t limit, reply_room where);
   // To be awaited: returns when a message may have begun, or the link was closed.
   [[nodiscard]] auto first_bytes() noexcept { return stream_.readable(!in_.empty()); }
   [[nodiscard]] std::size_t unread() const noexcept { return unread_; }
@@ -126,7 +131,7 @@ class upstream_link {
  private:
   [[nodiscard]] task<name_lookup::answer> look_up();
   [[nodiscard]] io_result::state read_now(std::size_t size);
-  [[nodiscard]] protocol::byte_view read_into(std::span<std::uint8_t> scratch);
+  [[nodiscard]] io_result read_into(std::span<std::uint8_t> room);
   [[nodiscard]] prompt<bool> read_more(std::size_t size);
   [[nodiscard]] task<bool> read_later(std::size_t size);
   [[nodiscard]] task<error_code> send_compressed(protocol::byte_view message);
@@ -140,6 +145,7 @@ class upstream_link {
   executor executor_;
   std::shared_ptr<one_shot<name_lookup::answer>> looking_up_;  // null: not now
   byte_stream stream_;
+  const std::span<std::uint8_t> scratch_;
   message_buffer in_;
   std::size_t unread_ = 0;
   std::size_t piece_ = 0;           // handed out by read_rest() and not consumed yet

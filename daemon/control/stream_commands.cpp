@@ -115,18 +115,18 @@ std::string election_of(bson_view hello) {
   return out + '/' + std::to_string(version ? version->integer().value_or(0) : 0);
 }
 
-cache::cluster_time majority_of(bson_view hello) {
-  const auto last_write = object_in(hello, "lastWrite");
-  const auto majority = last_write ? object_in(*last_write, "majorityOpTime") : std::nullopt;
-  return majority ? timestamp_in(*majority, "ts") : 0;
-}
-
 template <std::size_t N>
 bool contains(const std::array<std::int32_t, N>& codes, std::int32_t code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
 }  // namespace
+
+cache::cluster_time majority_of(bson_view hello) {
+  const auto last_write = object_in(hello, "lastWrite");
+  const auto majority = last_write ? object_in(*last_write, "majorityOpTime") : std::nullopt;
+  return majority ? timestamp_in(*majority, "ts") : 0;
+}
 
 const char* name_of(stream_request request) noexcept {
   switch (request) {

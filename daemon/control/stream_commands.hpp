@@ -63,6 +63,8 @@ struct hello_reply {
   std::string election;  // electionId and setVersion; empty: none
 };
 [[nodiscard]] std::optional<hello_reply> read_hello(protocol::byte_view reply);
+// lastWrite.majorityOpTime of a hello reply; 0: none.
+[[nodiscard]] cache::cluster_time majority_of(protocol::bson_view hello);
 [[nodiscard]] cache::cluster_time read_operation_time(protocol::byte_view reply);
 
 // What a server's error means for the stream.

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "daemon/control/driver_log_capture.hpp"
+#include "daemon/control/stream_commands.hpp"
 
 namespace mongocached::daemon {
 namespace {
@@ -27,20 +28,15 @@ std::string address_of(const mongoc_host_list_t* host) {
   return host_and_port(host->host, host->port);
 }
 
-last_write last_write_in(const bson_t& hello) {
-  const auto find = [&hello](const char* path, bson_iter_t& at) {
-    bson_iter_t top;
-    return bson_iter_init(&top, &hello) && bson_iter_find_descendant(&top, path, &at);
-  };
+last_write last_write_in(const bson_t& reply) {
+  const auto hello = protocol::bson_view::parse({bson_get_data(&reply), reply.len});
+  if (!hello) return {};
   last_write out;
-  bson_iter_t at;
-  if (find("lastWrite.lastWriteDate", at) && BSON_ITER_HOLDS_DATE_TIME(&at)) out.date_ms = bson_iter_date_time(&at);
-  if (find("lastWrite.majorityOpTime.ts", at) && BSON_ITER_HOLDS_TIMESTAMP(&at)) {
-    std::uint32_t seconds = 0;
-    std::uint32_t increment = 0;
-    bson_iter_timestamp(&at, &seconds, &increment);
-    out.majority = (std::uint64_t{seconds} << 32U) | increment;
-  }
+  const auto told = hello->find("lastWrite");
+  const auto document = told ? told->object() : std::nullopt;
+  const auto date = document ? document->find("lastWriteDate") : std::nullopt;
+  if (date && date->is(protocol::bson_type::date)) out.date_ms = protocol::load_le<std::int64_t>(date->value.data());
+  out.majority = majority_of(*hello);
   return out;
 }
 

@@ -13,7 +13,8 @@ void pool_probe::begin() {
   auto& pool = thread_.pools->of(at);
   if (!pool.take_room()) return;
   if (!thread_.shared.pool_login.may_try(data_thread::now())) return pool.gone();
-  link_ = std::make_unique<pooled_link>(*thread_.shared.names, thread_.context(), thread_.sockets(), thread_.metrics);
+  link_ = std::make_unique<pooled_link>(*thread_.shared.names, thread_.context(), thread_.sockets(), thread_.metrics,
+                                        thread_.upstream_input);
   deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
   spawn(log_in(at), [this, at](const std::exception_ptr&) {
     if (!link_) return;

@@ -12,8 +12,9 @@ namespace mongocached::daemon {
 
 class pooled_link : public upstream_link {
  public:
-  pooled_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics)
-      : upstream_link(names, context, poller, metrics) {
+  pooled_link(name_lookup& names, asio::io_context& context, poller& poller, thread_metrics& metrics,
+              std::span<std::uint8_t> scratch)
+      : upstream_link(names, context, poller, metrics, scratch) {
     metrics_.upstream_opened.add();
   }
   ~pooled_link() {

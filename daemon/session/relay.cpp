@@ -158,9 +158,7 @@ task<exchange> receive(session& s, upstream_reply& reply, std::size_t limit, boo
   }
   co_await link->first_bytes();
   auto got = upstream_link::received::whole;
-  if (!link->receive_at_once(reply.bytes, limit, room, s.thread().upstream_input)) {
-    got = co_await link->receive(reply.bytes, limit, room);
-  }
+  if (!link->receive_at_once(reply.bytes, limit, room)) got = co_await link->receive(reply.bytes, limit, room);
   if (got == upstream_link::received::crowded) got = co_await receive_with_room(s, *link, reply, limit);
   // It goes on as it is; what the link read it into was given back.
   if (s.pooled() != nullptr && got == upstream_link::received::whole) reply.held = s.hold(reply.bytes.size());

@@ -96,7 +96,8 @@ task<grant> session::wait_in_line(cache::instant until) {
 // Fills the room that was granted. False, and the room is free again, where no connection can be had.
 task<bool> session::open_pooled(cache::instant until) {
   auto& client = *pooled_;
-  client.link = std::make_unique<pooled_link>(*shared().names, thread_.context(), thread_.sockets(), thread_.metrics);
+  client.link = std::make_unique<pooled_link>(*shared().names, thread_.context(), thread_.sockets(), thread_.metrics,
+                                              thread_.upstream_input);
   connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
   name_deadline_ = until;
   const auto ec = co_await client.link->connect(client.at.host, client.at.port, thread_.upstream->version,

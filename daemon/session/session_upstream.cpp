@@ -79,8 +79,8 @@ task<upstream_link*> session::find_upstream(cache::instant until, bool handshake
     }
     drop_upstream();
     if (target->available) {
-      upstream_ =
-          std::make_unique<upstream_link>(*shared().names, thread_.context(), thread_.sockets(), thread_.metrics);
+      upstream_ = std::make_unique<upstream_link>(*shared().names, thread_.context(), thread_.sockets(),
+                                                  thread_.metrics, thread_.upstream_input);
       thread_.metrics.upstream_opened.add();
       connect_deadline_ = data_thread::now() + thread_.settings->upstream.connect_timeout;
       name_deadline_ = until;
@@ -132,16 +132,11 @@ task<bool> session::ask(protocol::byte_view document, protocol::byte_buffer& rep
   link->owes_reply(id);
   if (co_await link->send(message, name_of_command(document))) co_return false;
   held_bytes held;
-  const reply_room room{.from = &shared().buffers, .held = &held};
-  constexpr auto limit = protocol::max_message_size;
-  co_await link->first_bytes();
-  auto got = upstream_link::received::whole;
-  if (!link->receive_at_once(reply_message, limit, room, thread_.upstream_input)) {
-    got = co_await link->receive(reply_message, limit, room);
-  }
+  auto got =
+      co_await link->receive(reply_message, protocol::max_message_size, {.from = &shared().buffers, .held = &held});
   if (got == upstream_link::received::crowded && link->room_needed() <= most_without_room) {
     held = hold(link->room_needed());
-    got = co_await link->receive(reply_message, limit);
+    got = co_await link->receive(reply_message, protocol::max_message_size);
   }
   if (got == upstream_link::received::no_room && link->is_owed(reply_message)) {
     // What there is no room for is not told: the same as refused.
